@@ -1,11 +1,11 @@
-//! Finds which revision the command line is built from, for `--version`.
+//! Finds the revision that the command line is built from, for `--version`.
 
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// How much of a revision is shown, in digits.
+/// The number of digits of a revision that are shown.
 const SHOWN: usize = 12;
 
 fn main() {
@@ -19,7 +19,7 @@ fn main() {
     println!("cargo::rustc-env=PEERMUX_VERSION={text}");
 }
 
-/// The revision that a published package was made from.
+/// Returns the revision that a published package was made from.
 fn packaged(folder: &Path) -> Option<String> {
     let info = fs::read_to_string(folder.join(".cargo_vcs_info.json")).ok()?;
     let (_, rest) = info.split_once("\"sha1\": \"")?;
@@ -27,10 +27,10 @@ fn packaged(folder: &Path) -> Option<String> {
     Some(revision.to_owned())
 }
 
-/// The revision of a checkout.
+/// Returns the revision of a checkout.
 fn checked_out(folder: &str) -> Option<String> {
     let revision = git(folder, &["rev-parse", "HEAD"])?;
-    // Built again when another one is checked out or committed.
+    // Build again after a checkout or a commit.
     for name in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(folder, &["rev-parse", "--git-path", name])
             && let path = Path::new(folder).join(path)
@@ -42,7 +42,7 @@ fn checked_out(folder: &str) -> Option<String> {
     Some(revision)
 }
 
-/// What git prints, unless there is none, or no repository.
+/// Returns the output of git, or `None` without git or a repository.
 fn git(folder: &str, arguments: &[&str]) -> Option<String> {
     let run = Command::new("git")
         .arg("-C")

@@ -1,10 +1,12 @@
-//! How fast a node with 1,000 peers answers `peers`, idle and while messages flow: over its admin
-//! socket, and by the command `peermux peers` from its start to its end; and what CPU time `peermux top` takes for
-//! a refresh, where there is tmux.
+//! Measures how fast a node with 1,000 peers answers `peers`.
 //!
-//! `cargo bench -p peermux-cli --bench peers` runs the node as a process of its own; its peers are
-//! all in this one. Each peer's message comes back as an answer, so a rate of 10,000 is 20,000
-//! messages a second that the node handles. The last rate is more than the machine can do.
+//! It measures the answer of the admin socket, and the command `peermux peers` from its start to its end,
+//! while the node is idle and while messages flow. With tmux it also measures the CPU time of a refresh of
+//! `peermux top`.
+//!
+//! `cargo bench -p peermux-cli --bench peers` runs the node as a separate process and all peers in this one.
+//! Each message is answered, so at a rate of 10,000 the node handles 20,000 messages a second. The last
+//! rate is more than the machine can do.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -40,15 +42,15 @@ mod unix {
 
     const PEERS: usize = 1000;
     const SIZE: usize = 256;
-    /// Messages a second that all peers together send.
+    /// The messages a second that all peers send together.
     const RATES: [u64; 4] = [0, 2_000, 10_000, 1_000_000];
     const QUESTIONS: usize = 100;
     const RUNS: usize = 20;
-    /// Of `peermux top`, one a second.
+    /// The refreshes of `peermux top`, one a second.
     const REFRESHES: u64 = 10;
-    /// Between two questions, so that the load is seen in all its states.
+    /// The pause between two requests, so that they meet the load in all its states.
     const PAUSE: Duration = Duration::from_millis(20);
-    /// At once in set-up, which is what a node takes by default.
+    /// The simultaneous set-ups, as many as a node accepts by default.
     const SET_UPS: usize = 40;
 
     pub(super) fn main() {
@@ -74,7 +76,7 @@ mod unix {
         println!("an answer has {} bytes", node.answer().len());
     }
 
-    /// A node in a process of its own.
+    /// A node in a separate process.
     struct Node {
         child: Child,
         home: PathBuf,
@@ -86,7 +88,7 @@ mod unix {
             let home = std::env::temp_dir().join(format!("peermux-bench-{}", std::process::id()));
             let mut child = peermux()
                 .args(["listen", "--addr", "127.0.0.1:0", "--protocol", "echo"])
-                // Part of the places is kept for nodes from the address book.
+                // A part of the places is reserved for nodes from the address book.
                 .args(["--max-peers", &(2 * PEERS).to_string(), "--data-dir"])
                 .arg(&home)
                 .stdout(Stdio::piped())
@@ -94,7 +96,7 @@ mod unix {
                 .expect("the node starts");
             let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
             let enode = lines.next().expect("a first line").expect("is read");
-            // The others are about its peers.
+            // The other lines are events.
             std::thread::spawn(move || lines.for_each(drop));
             let enode = enode.parse().expect("an enode URL");
             Self { child, home, enode }
@@ -104,7 +106,7 @@ mod unix {
             self.home.join("admin.sock")
         }
 
-        /// From the connection to the end of the answer.
+        /// Returns the time from the connection to the end of the answer.
         fn ask(&self) -> Duration {
             let since = Instant::now();
             let answer = self.answer();
@@ -134,14 +136,14 @@ mod unix {
             out.read_to_string(&mut table).expect("a table");
             assert!(child.wait().expect("it ends").success());
             let took = since.elapsed();
-            // And the titles, and the totals.
+            // The titles and the totals are two more lines.
             assert_eq!(table.lines().count(), PEERS + 2);
             took
         }
     }
 
     impl Node {
-        /// The CPU time of one refresh of `peermux top`.
+        /// Returns the CPU time of one refresh of `peermux top`.
         fn watch(&self, runtime: &Runtime) -> String {
             let socket = self.home.join("tmux");
             let tmux = |arguments: &[&str]| {
@@ -172,7 +174,7 @@ mod unix {
             if tmux(&start).is_err() {
                 return "-".to_owned();
             }
-            // Past the start and the first refreshes.
+            // Skip the start and the first refreshes.
             wait(runtime, Duration::from_secs(3));
             let pid = tmux(&["display-message", "-p", "#{pane_pid}"]).expect("its process id");
             let pid = String::from_utf8(pid.stdout).expect("digits");
@@ -184,10 +186,10 @@ mod unix {
         }
     }
 
-    /// The CPU time that a process has taken, in Linux's hundredths of a second.
+    /// Returns the CPU time of a process, which Linux counts in hundredths of a second.
     fn cpu(pid: &str) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-        // The numbers stand behind the name, which may have spaces.
+        // The numbers follow the name, which may contain spaces.
         let (_, numbers) = stat.rsplit_once(')').expect("a name");
         let ticks = numbers.split_whitespace().skip(11).take(2);
         let ticks: u64 = ticks
@@ -198,7 +200,7 @@ mod unix {
 
     impl Drop for Node {
         fn drop(&mut self) {
-            // It may have ended by itself, and what is left of it harms nobody.
+            // It may have ended by itself. Leftover files do no harm.
             let _ = self.child.kill();
             let _ = self.child.wait();
             let _ = std::fs::remove_dir_all(&self.home);
@@ -209,7 +211,7 @@ mod unix {
         Command::new(Path::new(env!("CARGO_BIN_EXE_peermux")))
     }
 
-    /// The remote ends, each a server of its own.
+    /// Returns the remote ends, each a separate server.
     async fn connect(node: &Enode) -> Vec<(Server, Client)> {
         let mut dials = JoinSet::new();
         let mut peers = Vec::new();
@@ -271,7 +273,7 @@ mod unix {
 
         fn end(mut self, runtime: &Runtime) -> u64 {
             runtime.block_on(self.senders.shutdown());
-            // Answers that are under way still arrive.
+            // Let outstanding answers arrive.
             wait(runtime, Duration::from_millis(200));
             self.done.load(Ordering::Relaxed)
         }

@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::commands::{peers, why};
 use crate::keys::KeyArgs;
 use crate::logs::Form;
 
-/// Where the options are listed that every command takes.
+/// The heading of the options that every command takes.
 pub(crate) const COMMON: &str = "Common options";
 
 const EXAMPLES: &str = "\
@@ -48,22 +48,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// Print for programs: one JSON object a line, nothing else
+    /// Print one JSON object a line, and nothing else
     #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// Allow core dumps and debuggers, which can read the keys in this process's memory
+    /// Allow core dumps and debuggers, which can read the keys in the process's memory
     #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) core_dumps: bool,
-    /// Log more to standard error: -v peers and dials, -vv each connection, -vvv each message; or
-    /// what PEERMUX_LOG=FILTER says
+    /// Log more to standard error: -v peers and dials, -vv connections, -vvv messages
+    ///
+    /// PEERMUX_LOG=FILTER in the environment sets another filter.
     #[arg(short, long, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How the log is written
+    /// The form of the log
     #[arg(long, global = true, help_heading = COMMON, value_name = "FORM", value_enum, default_value_t = Form::Text)]
     pub(crate) log: Form,
 }
@@ -72,34 +73,34 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Take the tour: three nodes over loopback TCP, their protocols matched, routed and measured
     Demo,
-    /// Run a node and print its peers' coming and going
+    /// Run a node, and print its peers as they come and go
     Listen(listen::Args),
-    /// Look at a running node of your own and its peers, or change whom it keeps connected
+    /// Show your running node and its peers, or change its peers and settings
     #[cfg(unix)]
     Peers(peers::Args),
-    /// Watch a running node of your own: its peers, protocols, dials, memory and last events
+    /// Watch your running node: its peers, protocols, dials, memory and last events
     #[cfg(all(unix, feature = "top"))]
     Top(top::Args),
-    /// Show why peers of a running node left, and what crossed their connections last
+    /// Show why peers of your running node ended, and the last messages of each
     #[cfg(unix)]
     Why(why::Args),
-    /// Ask a node who it is and how long it takes to answer
+    /// Connect to a node, show what it is, and measure its round trips
     Ping(ping::Args),
-    /// Measure throughput, round trips or handshakes, every message verified
+    /// Measure throughput, round trips or handshakes, and verify every message
     Bench(bench::Args),
-    /// Look for the nodes of a network, and ask each who it is
+    /// Find the nodes of a network, and visit each
     Crawl(crawl::Args),
     /// Read lists of nodes in the DNS, or make one
     Dns(dns::Args),
-    /// Find where a node is now, by Node Discovery: its newest record
+    /// Find the newest record of a node by Node Discovery
     Resolve(resolve::Args),
     /// Show or sign a node's record
     Record(record::Args),
-    /// Check a configuration file, or show what a node runs with
+    /// Check a configuration file, or show a node's settings
     Config(config::Args),
     /// Make or show a node's key
     Key(key::Args),
-    /// Print what completes commands and options in a shell
+    /// Print a script that completes commands and options in a shell
     #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell
@@ -111,6 +112,6 @@ pub(crate) enum Command {
         /// The folder to write them to
         folder: PathBuf,
     },
-    /// Talk: lines of standard input go to all peers, theirs come out
+    /// Send lines of standard input to all peers, and print theirs
     Chat(chat::Args),
 }

@@ -1,19 +1,23 @@
-//! A node's configuration as text.
+//! Parses a node's configuration.
 
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 
 use peermux::ServerConfig;
-use serde::Deserialize;
-use toml::de::{DeTable, Deserializer, ValueDeserializer};
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 
 use crate::form;
+use crate::setting_names::{in_words, is_table, joined, unknown};
 
-/// Why a text is no configuration. It is displayed as what follows the name of its file.
+/// The reason why a text is no configuration.
+///
+/// Its text form continues a sentence that ends with the name of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// Line and column.
+    /// The line and the column.
     place: Option<(usize, usize)>,
     what: String,
 }
@@ -29,22 +33,34 @@ impl fmt::Display for BadConfig {
 
 impl Error for BadConfig {}
 
-/// What a configuration file says.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The settings of a node, in a configuration file or a running node.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
     /// The server's settings.
+    #[serde(flatten)]
     pub server: ServerConfig,
-    /// Where metrics are served.
+    /// The address at which metrics are served.
     pub metrics: Option<SocketAddr>,
 }
 
-/// Reads the fields of [`ServerConfig`], and `metrics`, in TOML; what is left out keeps its default.
+impl Config {
+    /// Combines the settings of a node.
+    #[must_use]
+    pub fn new(server: ServerConfig, metrics: Option<SocketAddr>) -> Self {
+        Self { server, metrics }
+    }
+}
+
+/// Parses TOML with the fields of [`ServerConfig`], and `metrics`.
+///
+/// A field that is left out keeps its default.
 ///
 /// # Errors
+///
 /// [`BadConfig`].
 pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
-    // TOML allows a byte order mark, and a file without anything.
+    // TOML allows a byte order mark, and an empty file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
         return Ok(Config::default());
@@ -53,17 +69,36 @@ pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
         place: None,
         what: error.to_string(),
     })?;
-    read(text).map_err(|error| {
+    let wrong = |at: usize, what: &str| BadConfig {
+        place: Some(position(text, at)),
+        what: form::sentence(&what),
+    };
+    let of_parser = |error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
-        BadConfig {
-            place: Some(position(text, start)),
-            what: form::sentence(&error.message()),
+        wrong(start, &in_words(error.message()))
+    };
+    let table = DeTable::parse(text).map_err(of_parser)?;
+    if let Some((at, what)) = unknown_setting("", table.get_ref()) {
+        return Err(wrong(at, &what));
+    }
+    read(table).map_err(of_parser)
+}
+
+/// Returns the position of the first unknown setting, and the error about it.
+fn unknown_setting(within: &str, table: &DeTable<'_>) -> Option<(usize, String)> {
+    table.iter().find_map(|(name, value)| {
+        let full = joined(within, name.get_ref());
+        if let Some(what) = unknown(&full) {
+            return Some((name.span().start, what));
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) if is_table(&full) => unknown_setting(&full, inner),
+            _ => None,
         }
     })
 }
 
-fn read(text: &str) -> Result<Config, toml::de::Error> {
-    let mut table = DeTable::parse(text)?;
+fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
     let metrics = table.get_mut().remove("metrics");
     let metrics = metrics.map(|addr| SocketAddr::deserialize(ValueDeserializer::from(addr)));
     Ok(Config {
@@ -72,7 +107,7 @@ fn read(text: &str) -> Result<Config, toml::de::Error> {
     })
 }
 
-/// Line and column of a byte, counted from 1, the column in characters.
+/// Returns the line and the column of a byte, from 1, the column in characters.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

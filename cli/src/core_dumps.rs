@@ -1,12 +1,12 @@
-//! Core dumps of the process, which would hold the node's key and those of its sessions.
+//! Disables core dumps, which would contain the node's key and its session keys.
 
 use std::io;
 
-/// Makes sure that there are none, as ssh-agent does.
+/// Disables core dumps, as ssh-agent does.
 ///
-/// On Linux the limit on their size is not enough: the kernel ignores a limit of zero where dumps go
-/// to a program (`core(5)`). A process that is not dumpable is none for debuggers of the same user
-/// either, and its memory cannot be read through `/proc`.
+/// On Linux a limit of zero on their size is not enough: the kernel ignores it if dumps are piped to a
+/// program (`core(5)`). A process that is not dumpable also rejects debuggers of the same user, and its
+/// memory cannot be read through `/proc`.
 pub(crate) fn refuse() -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,6 +1,6 @@
-//! What a node keeps between two runs: its key, and whom it knows.
+//! The data directory, which keeps a key and known nodes between runs.
 
-use std::io;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,14 +10,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::refused::Refused;
 
-/// A folder of a node's own, with these files.
+/// The data directory of one node.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Makes the folder, for its owner only, if there is none. One that is there must be out of
-    /// others' reach.
+    /// Opens the folder, or makes it with access for its owner only.
+    ///
+    /// Fails if other users can write to a folder that exists.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if std::fs::symlink_metadata(path).is_err() {
             let mut builder = std::fs::DirBuilder::new();
@@ -25,7 +27,7 @@ impl DataDir {
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             let made = builder.create(path);
-            made.map_err(|error| cannot("make", path, &error))?;
+            made.map_err(|error| cannot("make", path, &Refused::Make.text(&error)))?;
         }
         private_file::check_folder(path).map_err(|error| match error {
             OpenError::Io(error) => cannot("use", path, &error),
@@ -34,29 +36,29 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
-    /// The file with the node's secret key.
+    /// Returns the file with the node's secret key.
     pub(crate) fn key(&self) -> PathBuf {
         self.0.join("key")
     }
 
-    /// The file with the address book and the node database.
+    /// Returns the file with the address book and the node database.
     fn book(&self) -> PathBuf {
         self.0.join("addresses.redb")
     }
 }
 
-/// The path of the node's own record in a data directory.
+/// Returns the path of the node's own record in a data directory.
 pub(crate) fn record(data_dir: &Path) -> PathBuf {
     data_dir.join("record")
 }
 
-/// The path of the list of nodes that were added and trusted, in a data directory.
+/// Returns the path of the list of added and trusted nodes in a data directory.
 #[cfg(unix)]
 pub(crate) fn kept_nodes(data_dir: &Path) -> PathBuf {
     data_dir.join("nodes.json")
 }
 
-/// The path of the admin socket in a data directory.
+/// Returns the path of the admin socket in a data directory.
 #[cfg(unix)]
 pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("admin.sock")
@@ -73,7 +75,7 @@ pub(crate) struct KeptBook {
 }
 
 impl KeptBook {
-    /// Opens the book, or begins one.
+    /// Opens the address book, or makes an empty one.
     pub(crate) async fn open(folder: &DataDir, config: BookConfig) -> Result<Self, Failure> {
         let config = AddressBookConfig::default().with_book(config);
         let opened = AddressBook::open(folder.book(), config, SystemClock::new()).await;
@@ -93,17 +95,17 @@ impl KeptBook {
         })
     }
 
-    /// A handle on the book.
+    /// Returns a handle on the address book.
     pub(crate) fn book(&self) -> AddressBook {
         self.book.clone()
     }
 
-    /// Completes when nothing is written any more.
+    /// Completes when the writer has ended.
     pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
         self.ended.clone().cancelled_owned()
     }
 
-    /// Writes what changed to the last.
+    /// Writes the last changes, and closes the file.
     pub(crate) async fn close(self) -> Result<(), Failure> {
         self.stop.cancel();
         let written = self.writer.await.map_err(Failure::because)?;
@@ -111,7 +113,7 @@ impl KeptBook {
     }
 }
 
-/// What is wrong with a book, and what to do about it.
+/// Describes an error of the address book, with what to do about it.
 fn advice(error: &StoreError) -> String {
     match error {
         StoreError::Damaged {
@@ -132,7 +134,7 @@ fn advice(error: &StoreError) -> String {
             found,
             supported,
         } => format!(
-            "address book {} is of a newer peermux (format {found}, this one reads up to {supported}); use that, or move the file away to begin with an empty one",
+            "address book {} was written by a newer peermux (format {found}, this one reads up to {supported}); use the newer one, or move the file away to begin with an empty one",
             path.display()
         ),
         StoreError::Exposed(exposed) => format!("address book {exposed}"),
@@ -149,9 +151,9 @@ fn advice(error: &StoreError) -> String {
     }
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
+fn cannot(what: &str, path: &Path, why: &dyn fmt::Display) -> Failure {
     Failure::because(format!(
-        "cannot {what} data directory {}: {error}",
+        "cannot {what} data directory {}: {why}",
         path.display()
     ))
 }

@@ -1,4 +1,4 @@
-//! Which DNS servers are asked.
+//! The DNS servers for lists of nodes.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,14 +9,14 @@ use crate::failure::Failure;
 /// The port of DNS servers.
 const PORT: u16 = 53;
 
-/// A server by its address, with a port or without.
+/// Parses the address of a server, with a port or without.
 pub(crate) fn server(text: &str) -> Result<SocketAddr, String> {
     let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
     ip.or_else(|_| text.parse())
         .map_err(|_| "not an IP address, with a port or without".to_owned())
 }
 
-/// Asks these servers, or those of the system if there are none.
+/// Returns a resolver over these servers, or over those of the system by default.
 pub(crate) fn resolver(servers: &[SocketAddr]) -> Result<DnsResolver, Failure> {
     if servers.is_empty() {
         system()
@@ -34,7 +34,7 @@ fn system() -> Result<DnsResolver, Failure> {
 #[cfg(not(any(unix, windows)))]
 fn system() -> Result<DnsResolver, Failure> {
     Err(Failure::Usage(
-        "the address of a DNS server is needed: the system does not tell its own".to_owned(),
+        "--dns-server is needed: the system does not tell the address of its own server".to_owned(),
     ))
 }
 

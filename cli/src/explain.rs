@@ -1,4 +1,4 @@
-//! What went wrong with a connection, in one line for whoever wanted it.
+//! Explains in one line why a connection failed.
 
 use std::fmt::{self, Display};
 use std::io;
@@ -13,11 +13,11 @@ use serde::Serialize;
 
 use crate::output::{CapabilityReport, list, reason_text};
 
-/// Why there is no connection, or none any more.
+/// The reason why a connection did not come about, or ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "failed")]
 pub(crate) struct Trouble {
-    /// What travelled in a Disconnect, in either direction.
+    /// The reason in the Disconnect that was sent or received.
     reason: Option<DisconnectReason>,
     error: FailureInfo,
 }
@@ -47,10 +47,10 @@ impl Trouble {
         &self.error
     }
 
-    /// No TCP connection came about.
+    /// The TCP connection failed.
     pub(crate) fn connecting(addr: SocketAddr, kind: io::ErrorKind, error: &dyn Display) -> Self {
         let why = match kind {
-            io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there",
+            io::ErrorKind::ConnectionRefused => "connection refused, no program listens there",
             io::ErrorKind::TimedOut => "no answer",
             _ => &error.to_string(),
         };
@@ -62,7 +62,7 @@ impl Trouble {
         )
     }
 
-    /// What answers at `addr` is not the node that it was hoped to be.
+    /// The node at `addr` could not be set up as a peer.
     pub(crate) fn setting_up(addr: SocketAddr, error: &SetupError) -> Self {
         Self::new(
             error.stage(),
@@ -72,7 +72,7 @@ impl Trouble {
         )
     }
 
-    /// A node was not dialled successfully.
+    /// The dial of a node failed.
     pub(crate) fn dialling(error: &DialError) -> Self {
         match error {
             DialError::Connect {
@@ -114,7 +114,7 @@ impl Trouble {
         )
     }
 
-    /// The node at `addr` closed the connection without a word.
+    /// The node at `addr` closed the connection without a Disconnect.
     pub(crate) fn closed(addr: SocketAddr) -> Self {
         Self::new(
             Stage::Frame,
@@ -126,9 +126,10 @@ impl Trouble {
 
     /// The node at `addr` does not answer a Ping.
     pub(crate) fn no_pong(addr: SocketAddr, limit: Duration, speaks_eth: bool) -> Self {
-        let hint = match speaks_eth {
-            true => "; some nodes that speak eth answer only once they have had a Status of it",
-            false => "",
+        let hint = if speaks_eth {
+            "; some nodes that speak eth answer only after they have received its Status"
+        } else {
+            ""
         };
         Self::new(
             Stage::Message,
@@ -138,7 +139,7 @@ impl Trouble {
         )
     }
 
-    /// A peer ended although it was still needed.
+    /// A peer ended while it was still needed.
     pub(crate) fn peer_ended(error: &PeerError) -> Self {
         Self::new(
             error.stage(),
@@ -149,7 +150,7 @@ impl Trouble {
     }
 }
 
-/// How a peer ended, with the reason that was told.
+/// Describes how a peer ended, with the reason in the Disconnect.
 pub(crate) fn ending(error: &PeerError) -> String {
     match (error, error.reason()) {
         (PeerError::Remote(reason), _) => format!("it disconnected: {}", reason_text(*reason)),
@@ -169,21 +170,21 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
                 let all: Vec<CapabilityReport> = all.iter().map(Into::into).collect();
                 list(&all)
             });
-            format!("{addr} does not speak what is needed here ({ours}), but: {theirs}")
+            format!("{addr} shares none of the protocols needed here ({ours}); it speaks: {theirs}")
         }
         SetupError::TimedOut {
             stage: Stage::Auth | Stage::Ack,
             after,
         } => format!(
-            "{addr} does not seem to speak RLPx: it took the connection and gave no answer within {after:?}"
+            "{addr} does not seem to speak RLPx: it accepted the connection and did not answer within {after:?}"
         ),
         SetupError::Handshake {
             source:
                 source @ (HandshakeError::PacketTooLarge { .. } | HandshakeError::PacketTooSmall { .. }),
             ..
-        } => format!("{addr} does not speak RLPx: its answer is no handshake packet ({source})"),
+        } => format!("{addr} does not speak RLPx: its answer is not a handshake packet ({source})"),
         SetupError::Handshake { source, .. } => {
-            format!("{addr} answered the handshake wrongly: {source}")
+            format!("{addr} sent a wrong answer to the handshake: {source}")
         }
         SetupError::Closed {
             stage: Stage::Auth | Stage::Ack,
@@ -202,15 +203,17 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
     }
 }
 
-/// What a node does that cannot read our handshake packet, made for the key in its URL, and one that
-/// throttles an address.
+/// Explains a close during the handshake.
+///
+/// A node closes if it cannot read our packet, which is made for the key in its URL, or if it throttles
+/// our address.
 fn other_key(addr: SocketAddr) -> String {
     format!(
-        "{addr} hung up on the handshake: its key is not the one in the enode URL, it does not speak RLPx, or it has seen this address too lately (many nodes take no second connection within 30 s)"
+        "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s)"
     )
 }
 
-/// As programs read it.
+/// Returns the fault as programs read it.
 pub(crate) fn fault_text(fault: Fault) -> &'static str {
     match fault {
         Fault::Local => "local",

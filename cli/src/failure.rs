@@ -1,42 +1,43 @@
-//! How a command ends when it does not succeed.
+//! Failures of a command, and their exit codes.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use crate::explain::Trouble;
 
-/// The exit code if the reader of the output has closed it: what shells report of a process that
-/// SIGPIPE has killed.
+/// The exit code after the reader of the output has closed it.
+///
+/// Shells report this code for a process that SIGPIPE has killed.
 const OUTPUT_CLOSED: u8 = 128 + 13;
 
 /// The exit code for wrong usage.
 pub(crate) const WRONG_USAGE: u8 = 2;
 
-/// Why a command did not succeed.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It could not do what it was asked for.
+    /// The command could not be carried out.
     Failed(Box<dyn Error + Send + Sync>),
-    /// A connection did not come about, or broke.
+    /// A connection failed, or broke.
     Connection(Box<Trouble>),
-    /// It was asked for something that makes no sense.
+    /// The arguments are wrong.
     Usage(String),
-    /// The reader of its output has closed it, as `head` does. There is nothing to say.
+    /// The reader of the output has closed it, as `head` does. Nothing is reported.
     OutputClosed,
 }
 
 impl Failure {
-    /// A failure for this reason, an error or a text.
+    /// Makes a failure from an error or a text.
     pub(crate) fn because(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(reason.into())
     }
 
-    /// A command was interrupted a second time.
+    /// Makes the failure of a command that was interrupted a second time.
     pub(crate) fn in_haste() -> Self {
-        Self::because("interrupted twice, the peers were not waited for")
+        Self::because("interrupted twice; did not wait for the peers")
     }
 
-    /// What to say, in one line.
+    /// Returns the reason in one line, if it is to be reported.
     pub(crate) fn text(&self) -> Option<String> {
         match self {
             Self::Failed(reason) => Some(reason.to_string()),

@@ -1,6 +1,6 @@
-//! What is wrong with a text that people have prepared: its bytes first, then its form.
+//! Reads keys and nodes from text, and describes what is wrong with it.
 //!
-//! No message repeats any of the text, which may be a secret key.
+//! No error repeats any of the text, which may be a secret key.
 
 use std::error::Error;
 use std::fmt;
@@ -9,13 +9,13 @@ use std::str;
 use peermux::node::{KeyError, withhold_keys};
 use peermux::{Enode, Node, SecretKey};
 
-/// Hexadecimal digits of a secret key, and of a node id.
+/// The number of hexadecimal digits of a secret key, and of a node id.
 const KEY_DIGITS: usize = 2 * SecretKey::LENGTH;
 
-/// The longest sentence about a text, in bytes: the names of all settings fit in.
+/// The longest error text of a parser, in bytes.
 const LONGEST_SENTENCE: usize = 640;
 
-/// Why a text is not what it should be.
+/// The reason why a text is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "their texts say what they are")]
 pub enum Malformed {
@@ -38,19 +38,19 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "it is empty",
-            Self::ByteOrderMark => "it begins with a byte order mark, save it without one",
-            Self::Utf16 => "it is UTF-16, save it as UTF-8 or ASCII",
-            Self::Nul => "it has NUL bytes",
-            Self::NotUtf8 => "it is not text in UTF-8",
-            Self::RawKey => "it has the raw bytes of a key, hexadecimal digits are needed",
-            Self::Pem => "it is a PEM file, hexadecimal digits are needed",
+            Self::ByteOrderMark => "it begins with a byte order mark; save it without one",
+            Self::Utf16 => "it is UTF-16; save it as UTF-8 or ASCII",
+            Self::Nul => "it contains NUL bytes",
+            Self::NotUtf8 => "it is not UTF-8",
+            Self::RawKey => "it is the raw bytes of a key; hexadecimal digits are needed",
+            Self::Pem => "it is a PEM file; hexadecimal digits are needed",
             Self::PublicNode => "it names a node (enode:// or enr:), which has no secret key",
             Self::Quoted => "it is in quotes",
-            Self::Spaced => "it has white space around or in it",
-            Self::Base64 => "it is base64, hexadecimal digits are needed",
+            Self::Spaced => "it contains white space",
+            Self::Base64 => "it is base64; hexadecimal digits are needed",
             Self::Key(error) => return write!(f, "64 hexadecimal digits are needed: {error}"),
             Self::KeyOrId => {
-                "64 hexadecimal digits are a node id or a secret key, an enode URL or a node record is needed"
+                "64 hexadecimal digits are a node id or a secret key; an enode URL or a node record is needed"
             }
         })
     }
@@ -58,7 +58,9 @@ impl fmt::Display for Malformed {
 
 impl Error for Malformed {}
 
-/// What a parser says, in one line of bounded length that repeats no keys: it may quote the text.
+/// Returns the error text of a parser in one line of bounded length, without keys.
+///
+/// A parser may quote the text that it read.
 pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
     let said = withhold_keys(&error.to_string()).replace(char::is_control, " ");
     match said.split_at_checked(said.floor_char_boundary(LONGEST_SENTENCE)) {
@@ -67,9 +69,10 @@ pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
     }
 }
 
-/// Bytes as text.
+/// Returns bytes as text.
 ///
 /// # Errors
+///
 /// [`Malformed`].
 pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     let zeros = bytes.iter().filter(|byte| **byte == 0).count();
@@ -77,19 +80,20 @@ pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
         [] => Err(Malformed::Empty),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(Malformed::Utf16),
         [0xef, 0xbb, 0xbf, ..] => Err(Malformed::ByteOrderMark),
-        // In ASCII characters of two bytes every other one is zero.
+        // Every other byte of ASCII text in UTF-16 is zero.
         _ if zeros > 0 && zeros < bytes.len() && zeros >= bytes.len() / 2 => Err(Malformed::Utf16),
         _ if zeros > 0 => Err(Malformed::Nul),
         _ => str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8),
     }
 }
 
-/// A secret key in the bytes of a file or an argument.
+/// Reads a secret key from a file or an argument.
 ///
 /// # Errors
+///
 /// [`Malformed`].
 pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
-    // Random bytes are hardly ever all letters and digits.
+    // Random bytes are hardly ever all ASCII.
     if bytes.len() == SecretKey::LENGTH && !bytes.is_ascii() {
         return Err(Malformed::RawKey);
     }
@@ -105,41 +109,44 @@ pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
     }
     written_plainly(text)?;
     text.parse().map_err(|error| match text.len() {
-        // What 32 bytes take, with padding or without.
+        // The length of 32 bytes in base64, without padding and with.
         43 | 44 if is_base64(text) => Malformed::Base64,
         _ => Malformed::Key(error),
     })
 }
 
-/// A node by its enode URL or its record.
+/// Reads a node from its enode URL or its record.
 ///
 /// # Errors
-/// [`Malformed`], or what is wrong with the URL or the record.
+///
+/// [`Malformed`], or the error in the URL or the record.
 pub fn node(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     any(text).map(Enode::from)
 }
 
-/// As [`node`], with all that a record says.
+/// Reads a node like [`node`], and keeps its record.
 ///
 /// # Errors
+///
 /// As for [`node`].
 pub fn any(text: &str) -> Result<Node, Box<dyn Error + Send + Sync>> {
     check_node(text)?;
-    Ok(match text.starts_with("enr:") {
-        true => Node::Record(text.parse()?),
-        false => Node::Enode(text.parse()?),
+    Ok(if text.starts_with("enr:") {
+        Node::Record(text.parse()?)
+    } else {
+        Node::Enode(text.parse()?)
     })
 }
 
-/// Checks that a text can be a node's enode URL or record.
+/// Checks that a text can be an enode URL or a record.
 fn check_node(text: &str) -> Result<(), Malformed> {
     self::text(text.as_bytes())?;
     written_plainly(text)?;
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    match digits.len() == KEY_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Err(Malformed::KeyOrId),
-        false => Ok(()),
+    if digits.len() == KEY_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Malformed::KeyOrId);
     }
+    Ok(())
 }
 
 fn written_plainly(text: &str) -> Result<(), Malformed> {
@@ -147,10 +154,10 @@ fn written_plainly(text: &str) -> Result<(), Malformed> {
     if text.starts_with(quotes) || text.ends_with(quotes) {
         return Err(Malformed::Quoted);
     }
-    match text.contains(char::is_whitespace) {
-        true => Err(Malformed::Spaced),
-        false => Ok(()),
+    if text.contains(char::is_whitespace) {
+        return Err(Malformed::Spaced);
     }
+    Ok(())
 }
 
 fn is_base64(text: &str) -> bool {

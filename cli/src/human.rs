@@ -1,11 +1,11 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
 #[cfg(unix)]
 const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/// A number of bytes to three digits, as `1.25 MiB`.
+/// Formats a number of bytes with three digits, as `1.25 MiB`.
 #[cfg(unix)]
 pub(crate) fn bytes(count: u64) -> String {
     let mut size = count as f64;
@@ -25,7 +25,7 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-/// A time in its two largest units, as `3m 12s`.
+/// Formats a time in its two largest units, as `3m 12s`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -37,7 +37,7 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// A number of things, as `1 message` and `2 messages`.
+/// Formats a number of things, as `1 message` and `2 messages`.
 pub(crate) fn count(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
@@ -45,7 +45,7 @@ pub(crate) fn count(count: usize, thing: &str) -> String {
     }
 }
 
-/// Microseconds as milliseconds.
+/// Formats microseconds as milliseconds.
 #[cfg(unix)]
 pub(crate) fn millis(micros: u64) -> String {
     format!("{:.1} ms", micros as f64 / 1e3)

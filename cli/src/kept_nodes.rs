@@ -1,4 +1,4 @@
-//! Which nodes were added or trusted while a node ran, for its next start.
+//! The nodes that were added or trusted at runtime, kept for the next start.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// Of more nodes nobody keeps a list by hand.
+/// The most nodes in either list, which people keep by hand.
 const MOST: usize = 10_000;
 
-/// The file in a data directory, and what is in it.
+/// The file of added and trusted nodes in a data directory, and its contents.
 #[derive(Debug, Clone)]
 pub(crate) struct KeptNodes {
     path: PathBuf,
@@ -46,7 +46,7 @@ impl KeptNodes {
         })
     }
 
-    /// Has a server keep these nodes connected, and trust them.
+    /// Adds the nodes to a server.
     pub(crate) async fn apply(&self, server: &Server) {
         let Nodes {
             static_nodes,
@@ -58,7 +58,7 @@ impl KeptNodes {
         for node in static_nodes {
             let id = node.node_id();
             if let Err(error) = server.add_static(node).await {
-                tracing::warn!(%id, %error, "a node that was added is left out");
+                tracing::warn!(%id, %error, "a kept static node is not added");
             }
         }
     }
@@ -87,7 +87,7 @@ impl KeptNodes {
         self.change(|nodes| nodes.trusted_nodes.retain(|known| known != id))
     }
 
-    /// Changes the list, and the file if that makes a difference. After an error both are as before.
+    /// Changes the list and, if it differs, the file. After an error both are unchanged.
     fn change(&self, change: impl FnOnce(&mut Nodes)) -> Result<(), String> {
         let mut nodes = self.lock();
         let mut changed = nodes.clone();
@@ -96,17 +96,22 @@ impl KeptNodes {
             return Ok(());
         }
         if changed.static_nodes.len().max(changed.trusted_nodes.len()) > MOST {
-            return Err(format!("no more than {MOST} nodes are kept"));
+            return Err(format!("at most {MOST} nodes are kept"));
         }
         let text = serde_json::to_vec_pretty(&changed).map_err(|error| error.to_string())?;
         let written = private_file::write_over(&self.path, &text);
-        written.map_err(|error| format!("it is not kept in {}: {error}", self.path.display()))?;
+        written.map_err(|error| {
+            format!(
+                "cannot write the list of nodes {}: {error}",
+                self.path.display()
+            )
+        })?;
         *nodes = changed;
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Nodes> {
-        // A change is made as a whole or not at all.
+        // A change is complete, or was not made.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,54 +12,57 @@ use zeroize::Zeroizing;
 
 use crate::args::COMMON;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
-/// No key file is larger, in bytes.
+/// The size limit of a key file, in bytes.
 const MAX_FILE: u64 = 1024;
 
 /// The node's key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArgs {
-    /// The node's secret key in 64 hex digits, visible to other users [default: a fresh key]
+    /// The secret key in 64 hex digits, visible to other users [default: a fresh key]
     #[arg(long, global = true, help_heading = COMMON, value_name = "HEX", conflicts_with = "key_file")]
     key: Option<String>,
-    /// A file with the node's secret key, as `key new` makes it
+    /// A file with the node's secret key, made by `key new`
     #[arg(long, global = true, help_heading = COMMON, value_name = "PATH")]
     key_file: Option<PathBuf>,
 }
 
 impl KeyArgs {
-    /// The key that was given, else a fresh one.
+    /// Returns the key that was given, else a fresh one.
     pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
         let given = self.load()?;
         Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
-    /// The key that was given, else the one in a file, which is made if there is none.
+    /// Returns the key that was given, else that of a file.
+    ///
+    /// Makes the file if it is missing.
     pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
         if let Some(given) = self.load()? {
             return Ok(given);
         }
         if path
             .try_exists()
-            .map_err(|error| cannot("read", path, &error))?
+            .map_err(|error| cannot(Refused::Read, path, &error))?
         {
             return read(path);
         }
         let key = SecretKey::generate();
         match write(path, &key) {
             Ok(()) => Ok(key),
-            // Another node has made it meanwhile.
+            // Another node has made it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
-            Err(error) => Err(cannot("make", path, &error)),
+            Err(error) => Err(cannot(Refused::Make, path, &error)),
         }
     }
 
-    /// The key that was given, if one was.
+    /// Returns the key that was given, if there is one.
     pub(crate) fn load(&self) -> Result<Option<SecretKey>, Failure> {
         if let Some(path) = &self.key_file {
             return read(path).map(Some);
         }
-        // Not through clap, whose messages would repeat a mistyped key.
+        // Not parsed by clap, whose errors would repeat a mistyped key.
         let parse = |text: &String| {
             form::key(text.as_bytes())
                 .map_err(|e| Failure::Usage(format!("--key takes 64 hexadecimal digits: {e}")))
@@ -67,11 +70,11 @@ impl KeyArgs {
         self.key.as_ref().map(parse).transpose()
     }
 
-    /// The file that `key new` is to make.
+    /// Returns the path for the file of `key new`.
     pub(crate) fn file(&self) -> Result<&Path, Failure> {
         let file = self.key_file.as_deref();
         file.ok_or_else(|| {
-            Failure::Usage("--key-file PATH is needed: where to write the key".to_owned())
+            Failure::Usage("--key-file PATH is needed: the file to write".to_owned())
         })
     }
 }
@@ -80,11 +83,11 @@ impl KeyArgs {
 fn read(path: &Path) -> Result<SecretKey, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let file = private_file::open(path).map_err(|error| match error {
-        OpenError::Io(error) => cannot("read", path, &error),
+        OpenError::Io(error) => cannot(Refused::Read, path, &error),
         exposed => Failure::because(format!("key file {exposed}")),
     })?;
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| cannot("read", path, &error))?;
+    read.map_err(|error| cannot(Refused::Read, path, &error))?;
     let wrong = |why: &dyn Display| Failure::because(format!("key file {}: {why}", path.display()));
     if bytes.len() as u64 > MAX_FILE {
         return Err(wrong(&"it is too large for a key"));
@@ -92,9 +95,9 @@ fn read(path: &Path) -> Result<SecretKey, Failure> {
     form::key(&bytes).map_err(|error| wrong(&error))
 }
 
-/// Makes a key file that only its owner can read; an existing file is left alone.
+/// Makes a key file that only its owner can read; never replaces a file.
 pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
-    write(path, key).map_err(|error| cannot("make", path, &error))
+    write(path, key).map_err(|error| cannot(Refused::Make, path, &error))
 }
 
 fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
@@ -106,9 +109,7 @@ fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
     private_file::write_new(path, text.as_bytes())
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::because(format!(
-        "cannot {what} key file {}: {error}",
-        path.display()
-    ))
+fn cannot(what: Refused, path: &Path, error: &io::Error) -> Failure {
+    let (path, why) = (path.display(), what.text(error));
+    Failure::because(format!("cannot {what} key file {path}: {why}"))
 }

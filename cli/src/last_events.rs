@@ -1,4 +1,4 @@
-//! The last events of a running node, for programs that ask its admin socket.
+//! The last events of a running node, for clients of its admin socket.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,12 @@ use peermux_cli::request::Event;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// How many events are kept. Their texts are bounded: a client name by the size of a Hello.
+/// The number of events that are kept.
+///
+/// Their size is bounded: the longest text is a client name, which fits into a Hello.
 const KEPT: usize = 200;
 
-/// The last events of a node, numbered from 1. Cloning shares them.
+/// The last events of a node, numbered from 1. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastEvents(Arc<Mutex<Kept>>);
 
@@ -24,7 +26,7 @@ struct Kept {
 }
 
 impl LastEvents {
-    /// Keeps an event: the JSON object that `listen` prints.
+    /// Adds an event: the JSON object that `listen` prints.
     pub(crate) fn push(&self, event: &impl Serialize) -> serde_json::Result<()> {
         let Value::Object(event) = serde_json::to_value(event)? else {
             return Ok(());
@@ -39,13 +41,13 @@ impl LastEvents {
         Ok(())
     }
 
-    /// Leaves out the numbers of events that were lost.
+    /// Skips the numbers of lost events.
     pub(crate) fn skip(&self, lost: u64) {
         let mut kept = self.lock();
         kept.last = kept.last.saturating_add(lost);
     }
 
-    /// The events with a higher number than this, the oldest first.
+    /// Returns the events with a higher number than this, the oldest first.
     #[cfg(unix)]
     pub(crate) fn after(&self, number: u64) -> Vec<Event> {
         let kept = self.lock();

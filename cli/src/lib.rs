@@ -1,6 +1,7 @@
-//! What the `peermux` command reads that others have written: requests to a running node,
-//! configuration files, files of nodes, keys and nodes as text. No interface for other programs: it is a library so
-//! that the fuzz targets reach it.
+//! Parsers of the `peermux` command, as a library for its fuzz targets.
+//!
+//! They read requests to a running node, configuration files, files of nodes, and keys and nodes as
+//! text. This is no interface for other programs.
 #![forbid(unsafe_code)]
 
 #[doc(hidden)]
@@ -11,3 +12,5 @@ pub mod form;
 pub mod node_file;
 #[doc(hidden)]
 pub mod request;
+#[doc(hidden)]
+pub mod setting_names;

@@ -1,6 +1,6 @@
-//! Text on its way out of the process: a bounded queue, and a thread that writes.
+//! Output through a bounded queue and a thread that writes.
 //!
-//! A pipe that nobody reads blocks the thread that writes to it. No task of a node may be that one.
+//! A pipe that is not read blocks the thread that writes to it, which must not run tasks of a node.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,26 +12,30 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How many bytes may wait to be written. One text of any size may, if no other one waits.
+/// The capacity of the queue, in bytes. An empty queue accepts one text of any size.
 const CAPACITY: usize = 4 << 20;
 
-/// What a waiting text takes besides its bytes.
+/// The number of bytes that a queued text counts besides its own.
 const OVERHEAD: usize = 64;
 
-/// When a pipe that was made non-blocking by another process is tried again.
+/// The pause before a write that would block is retried.
+///
+/// Another process can make a shared pipe non-blocking.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// A handle on the queue. If the queue is full, new text is dropped, and its lines are counted in a
-/// line before the next text that is written.
+/// A handle on the queue.
+///
+/// If the queue is full, new text is dropped. A line before the next text that is written counts the
+/// dropped lines.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Shared>);
 
-/// Why not all text was written.
+/// The reason why not all text was written.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
     /// Writing failed.
     Failed(io::ErrorKind, String),
-    /// This many lines were dropped, or still wait.
+    /// This many lines were dropped, or are still queued.
     Lost(u64),
 }
 
@@ -84,8 +88,9 @@ impl Text {
 }
 
 impl Lines {
-    /// Starts a thread that writes to `sink`. It lives as long as the process. `notice` makes the line
-    /// that reports lost lines, and `failed` is cancelled when writing has failed.
+    /// Starts a thread that writes to `sink` until the process ends.
+    ///
+    /// `notice` makes the line that reports lost lines. `failed` is cancelled when a write has failed.
     pub(crate) fn start(
         sink: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
@@ -102,7 +107,7 @@ impl Lines {
         Ok(Self(shared))
     }
 
-    /// Queues whole lines, with the newline at their end. Never waits.
+    /// Queues whole lines that end with a newline. Never waits.
     pub(crate) fn push(&self, text: String) {
         let mut state = self.0.lock();
         let text = Text { lost: 0, text };
@@ -118,13 +123,13 @@ impl Lines {
         }
     }
 
-    /// Counts lines as lost that never came here.
+    /// Counts lines that were lost before they reached the queue.
     pub(crate) fn lose(&self, lines: u64) {
         self.0.lock().lose(lines);
         self.0.more.notify_one();
     }
 
-    /// Waits until the queue is written, or writing has failed. Cancel safe.
+    /// Waits until the queue is written, or a write has failed. Cancel safe.
     pub(crate) async fn written(&self) {
         loop {
             let done = self.0.done.notified();
@@ -135,7 +140,7 @@ impl Lines {
         }
     }
 
-    /// Whether everything so far was written.
+    /// Returns whether all text so far was written.
     pub(crate) fn outcome(&self) -> Result<(), Unwritten> {
         let state = self.0.lock();
         if let Some((kind, text)) = &state.failure {
@@ -167,7 +172,7 @@ impl Shared {
         }
     }
 
-    /// The next text to write. The one before is written.
+    /// Waits for the next text, after the previous one was written.
     fn next(&self) -> Text {
         let mut state = self.lock();
         loop {
@@ -225,7 +230,7 @@ fn write_all(sink: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     patiently(|| sink.flush())
 }
 
-/// Repeats what failed only because it would have to wait.
+/// Repeats an operation that was interrupted or would block.
 fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {
@@ -236,7 +241,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// For logs: each call writes whole lines.
+/// For logs, which write whole lines in each call.
 impl Write for Lines {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         self.push(String::from_utf8_lossy(lines).into_owned());
@@ -254,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    /// A sink that hands each write to the test, and waits until the test takes it.
+    /// A sink that hands each write to the test, and blocks until then.
     struct Pipe(SyncSender<String>);
 
     impl Write for Pipe {
@@ -291,7 +296,7 @@ mod tests {
         let (lines, reader, _) = pipe();
         let long = format!("{}\n", "x".repeat(CAPACITY / 2 - OVERHEAD - 1));
         lines.push("first\n".to_owned());
-        // From now on the thread has one text in hand, and the queue has room for two.
+        // Now the thread is writing one text, and the queue has room for two.
         assert_eq!(reader.recv().expect("written"), "first\n");
         lines.push("second\n".to_owned());
         while !lines.0.lock().queue.is_empty() {
@@ -302,14 +307,14 @@ mod tests {
         }
         lines.push("a\nb\n".to_owned());
         lines.push("c\n".to_owned());
-        assert_eq!(lost(&lines), 6, "three wait, three are lost");
+        assert_eq!(lost(&lines), 6, "three are queued, three are lost");
         assert_eq!(reader.recv().expect("written"), "second\n");
         assert_eq!(reader.recv().expect("written"), long);
         lines.push("third\n".to_owned());
         assert_eq!(reader.recv().expect("written"), long);
         assert_eq!(reader.recv().expect("written"), "lost 3\nthird\n");
         lines.written().await;
-        assert_eq!(lost(&lines), 3, "they were reported, but lost they are");
+        assert_eq!(lost(&lines), 3, "they were reported, and stay lost");
     }
 
     #[tokio::test]
@@ -348,7 +353,7 @@ mod tests {
         );
     }
 
-    /// A sink as another process can make it: non-blocking, with room for little.
+    /// A non-blocking sink with room for one byte.
     struct Narrow {
         room: bool,
         to: SyncSender<u8>,

@@ -1,4 +1,4 @@
-//! Logs, on standard error.
+//! Logs on standard error.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -19,23 +19,23 @@ use crate::failure::Failure;
 use crate::lines::Lines;
 use crate::output::printable;
 
-/// The environment variable with a filter, as in `peermux=debug`.
+/// The environment variable for a filter, such as `peermux=debug`.
 const FILTER: &str = "PEERMUX_LOG";
 
-/// How long the end of the process waits for standard error.
+/// The time that the end of the process waits for standard error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is logged.
+/// The filter of the log, which can change.
 static CHANGEABLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Standard error: logs, and why a command failed. Nobody has to read it.
+/// Standard error, with the log and the failure of a command. It may go unread.
 #[derive(Debug)]
 pub(crate) struct Logs {
     lines: Lines,
     form: Form,
 }
 
-/// How a line of the log is written.
+/// The form of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     /// For people
@@ -45,10 +45,10 @@ pub(crate) enum Form {
 }
 
 impl Logs {
-    /// Starts logging: what the environment says, else warnings, and more with each `-v`.
+    /// Starts logging by the environment's filter, else from warnings on, more with each `-v`.
     pub(crate) fn start(verbose: u8, form: Form) -> Result<Self, Failure> {
         let filter = filter(verbose)?;
-        // What cannot be logged ends nothing.
+        // A failed write to the log has no consequence.
         let failed = CancellationToken::new();
         let notice = move |lines| lost_notice(lines, form);
         let lines = Lines::start(io::stderr(), notice, failed).map_err(Failure::because)?;
@@ -57,13 +57,13 @@ impl Logs {
         let layer = fmt::layer()
             .with_writer(move || writer.clone())
             .with_ansi(io::stderr().is_terminal())
-            // It would complain on standard error that standard error is closed, and panic.
+            // Else it would panic if standard error is closed.
             .log_internal_errors(false);
         let layer = match form {
             Form::Text => layer.boxed(),
             Form::Json => {
                 let layer = layer.json().flatten_event(true);
-                // It is the last one of the list.
+                // The list of spans ends with the current one.
                 layer.with_current_span(false).boxed()
             }
         };
@@ -71,31 +71,31 @@ impl Logs {
             .with(filter)
             .with(layer)
             .init();
-        // There is one in a process, as the subscriber.
+        // A process has one filter, like the subscriber.
         let _ = CHANGEABLE.set(handle);
         Ok(Self { lines, form })
     }
 
-    /// Says why the command failed, and gives it and what was logged time to be written.
+    /// Reports why the command failed, and waits for standard error.
     pub(crate) async fn finish(&self, result: &Result<(), Failure>) {
         if let Some(text) = result.as_ref().err().and_then(Failure::text) {
             self.lines.push(line(&text, self.form));
         }
-        // If nobody reads it, there is nobody to tell.
+        // Output that is not read in time is given up.
         let _ = timeout(PATIENCE, self.lines.written()).await;
     }
 }
 
-/// Logs by this filter from now on.
+/// Changes the filter of the log.
 #[cfg(unix)]
 pub(crate) fn set_filter(text: &str) -> Result<(), String> {
     check_levels(text)?;
     let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
-    let handle = CHANGEABLE.get().ok_or("nothing is logged")?;
+    let handle = CHANGEABLE.get().ok_or("logging has not started")?;
     handle.reload(filter).map_err(|error| error.to_string())
 }
 
-/// A word alone is a level, and not the name of a module, for which the filter would take it.
+/// Rejects a lone word that is no level. The filter would read a module.
 #[cfg(unix)]
 fn check_levels(text: &str) -> Result<(), String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -114,7 +114,7 @@ fn check_levels(text: &str) -> Result<(), String> {
     }
 }
 
-/// Why a command failed, as standard error shows it.
+/// Formats the failure of a command for standard error.
 pub(crate) fn line(text: &str, form: Form) -> String {
     match form {
         Form::Text => format!("peermux: {}\n", printable(text)),
@@ -122,7 +122,7 @@ pub(crate) fn line(text: &str, form: Form) -> String {
     }
 }
 
-/// A line like those of the log.
+/// Formats a line like those of the log.
 fn json_line(level: &str, message: &str) -> String {
     let time = humantime::format_rfc3339_micros(SystemClock::new().now()).to_string();
     let line = json!({
@@ -138,7 +138,7 @@ fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
             filter.map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))?
         }
         None => EnvFilter::new(match verbose {
-            // That crate warns of what others send, and when it ends.
+            // The crate `discv5` warns about packets of others, and at its own end.
             0 => "warn,discv5=error",
             1 => "info,discv5=error",
             2 => "debug",

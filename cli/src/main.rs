@@ -8,6 +8,9 @@
 #[cfg(unix)]
 mod admin;
 mod args;
+#[cfg(unix)]
+mod bans;
+mod bootnodes;
 mod commands;
 mod config_file;
 mod core_dumps;
@@ -28,6 +31,7 @@ mod networks;
 mod node;
 mod output;
 mod progress;
+mod refused;
 #[cfg(unix)]
 mod round_trip;
 mod service_manager;
@@ -48,7 +52,7 @@ use failure::Failure;
 use logs::{Form, Logs};
 use signals::Interrupts;
 
-/// It gives the memory of large messages back when they are gone; see docs/security.md.
+/// Returns the memory of large messages to the system; see docs/security.md.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -58,16 +62,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::answer(error),
     };
-    let refused = match cli.common.core_dumps {
-        true => Ok(()),
-        false => core_dumps::refuse(),
+    let refused = if cli.common.core_dumps {
+        Ok(())
+    } else {
+        core_dumps::refuse()
     };
     let form = cli.common.log;
     let result = Logs::start(cli.common.verbose, form);
     if let Err(error) = refused {
-        tracing::warn!(%error, "a core dump of this process would show its keys");
+        tracing::warn!(%error, "core dumps are not disabled, and would contain the node's keys");
     }
-    let result = result.map_err(|failure| told(&failure, form));
+    let result = result.map_err(|failure| report(&failure, form));
     let result = result.and_then(|logs| run(cli, &logs));
     result.err().unwrap_or(ExitCode::SUCCESS)
 }
@@ -78,15 +83,15 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| told(&Failure::because(error), form))?;
-    let interrupts = Interrupts::watch().map_err(|error| told(&Failure::because(error), form))?;
-    // A node looks at the second signal itself, since it has an address book to save.
+        .map_err(|error| report(&Failure::because(error), form))?;
+    let interrupts = Interrupts::watch().map_err(|error| report(&Failure::because(error), form))?;
+    // A node handles the second signal itself, because it has to save its address book.
     let is_node = matches!(cli.command, Command::Listen(_));
-    // On a worker, as what it talks to: this thread would have to be woken for every answer.
+    // On a worker thread, like the tasks that it waits for: else each answer would wake this thread.
     let command = runtime.spawn(commands::run(cli, interrupts.clone()));
     let result = runtime.block_on(async {
         let result = tokio::select! {
-            // A command that has ended has its own result.
+            // The result of a command that has ended comes first.
             biased;
             result = command => result.map_err(Failure::because).flatten(),
             () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),
@@ -94,15 +99,15 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
         logs.finish(&result).await;
         result
     });
-    // A thread may still wait for a line of standard input, which nobody wants any more.
+    // A thread may still be blocked on standard input.
     runtime.shutdown_background();
     result.map_err(|failure| failure.exit_code())
 }
 
-/// Says at once why nothing is run.
-fn told(failure: &Failure, form: Form) -> ExitCode {
+/// Reports why nothing runs, and returns the exit code.
+fn report(failure: &Failure, form: Form) -> ExitCode {
     if let Some(text) = failure.text() {
-        // Without standard error there is nobody to tell.
+        // A closed standard error leaves no way to report this.
         let _ = io::stderr().write_all(logs::line(&text, form).as_bytes());
     }
     failure.exit_code()

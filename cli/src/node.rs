@@ -1,4 +1,4 @@
-//! Nodes and addresses, as several commands need them.
+//! Starting, dialling and ending nodes, for several commands.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -18,27 +18,28 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
-/// What we call ourselves.
+/// The client name of commands that dial.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
 
-/// How long a node gets to take leave of its peers.
+/// The time for a node to disconnect its peers.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// Ends a node: its peers are told, and what is queued for them is written first.
+/// Ends a node. Writes what is queued for its peers, and sends each a Disconnect.
 pub(crate) async fn shut_down(server: &Server) {
     if let Err(error) = server.shutdown(SHUTDOWN).await {
         tracing::warn!(%error, "unclean end");
     }
 }
 
-/// Ends a node at once. Its connections are closed.
+/// Ends a node at once, and closes its connections.
 pub(crate) async fn abort(server: &Server) {
-    // What is left to be aborted is no news.
+    // The error counts what was aborted, which is what the caller wants.
     let _ = server.shutdown(Duration::ZERO).await;
 }
 
-/// A node that says where to dial it.
+/// Reads a node that has an address to dial.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     let node = form::node(text)?;
     check_dialable(&node)?;
@@ -52,7 +53,7 @@ pub(crate) fn check_dialable(node: &Enode) -> Result<(), &'static str> {
     }
 }
 
-/// All addresses of `HOST:PORT`.
+/// Returns all addresses of `HOST:PORT`.
 pub(crate) async fn resolve_all(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let found = NodeDialer::resolve(endpoint).await;
     found.map_err(|error| Failure::because(error.to_string()))
@@ -62,8 +63,10 @@ fn no_address() -> Failure {
     Failure::because("the name has no address")
 }
 
-/// Starts a node on the first of these addresses that it can listen on: a name may have one of a
-/// family that this machine does not have. What comes with its description is returned too.
+/// Starts a node on the first of these addresses that it can listen on.
+///
+/// A name may have an address of a family that this machine does not have. Returns the second part of
+/// the description too.
 pub(crate) async fn start<T>(
     addrs: &[SocketAddr],
     mut describe: impl FnMut() -> (ServerBuilder, T),
@@ -73,16 +76,23 @@ pub(crate) async fn start<T>(
         let (node, with) = describe();
         match node.listen(*addr).start().await {
             Err(error @ StartError::Listen { .. }) => {
-                tracing::debug!(%error, "the next address is tried");
+                tracing::debug!(%error, "trying the next address");
                 failed = Some(error);
             }
             started => return Ok((started.map_err(Failure::because)?, with)),
         }
     }
-    Err(failed.map_or_else(no_address, Failure::because))
+    Err(match failed {
+        Some(StartError::Listen { addr, source }) => {
+            let why = Refused::Listen.text(&source);
+            Failure::because(format!("cannot listen on {addr}: {why}"))
+        }
+        Some(error) => Failure::because(error),
+        None => no_address(),
+    })
 }
 
-/// Opens a TCP connection to a node, by the first of its addresses that answers, which is returned too.
+/// Connects to the first address of a node that answers, and returns it too.
 pub(crate) async fn connect(
     node: &Enode,
     limit: Duration,
@@ -98,12 +108,13 @@ pub(crate) async fn connect(
         })
     })?;
     let addr = stream.remote_addr();
-    let addr = addr.ok_or_else(|| Failure::because("the connection is gone".to_owned()))?;
+    let addr = addr.ok_or_else(|| Failure::because("the connection has closed".to_owned()))?;
     Ok((stream, addr))
 }
 
-/// Sets a connection up with whatever node is at the other end: it announces what the remote
-/// does, so that it is not refused as useless.
+/// Sets up a connection with any node.
+///
+/// Announces the remote's own capabilities, so that the remote does not refuse a useless peer.
 pub(crate) async fn set_up(
     stream: TcpTransport,
     key: &SecretKey,
@@ -114,7 +125,7 @@ pub(crate) async fn set_up(
     set_up_with(stream, key, remote, limit, answer).await
 }
 
-/// As [`set_up`], but with this answer to the remote's Hello.
+/// Like [`set_up`], but with this answer to the remote's Hello.
 pub(crate) async fn set_up_with(
     stream: TcpTransport,
     key: &SecretKey,
@@ -136,10 +147,10 @@ pub(crate) async fn set_up_with(
         .map_err(timed_out(Stage::Hello))?
 }
 
-/// A Hello with these capabilities, or as many of them as have room.
+/// Makes a Hello with these capabilities, or as many of them as fit.
 pub(crate) fn greeting(client: &'static str, offered: Vec<Capability>, key: &SecretKey) -> Hello {
     let mut hello = Hello::new(client, offered, key.public_key());
-    // They were taken from a Hello that fitted, but our name may be longer.
+    // They come from a Hello that was not too large, but our name may be longer.
     while hello.encode().len() > MAX_HELLO && hello.capabilities.pop().is_some() {}
     hello
 }

@@ -17,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::lines::{Lines, Unwritten};
 
-/// How long a command that was interrupted or has failed waits for its output to be written.
+/// The time for the output of a command that was interrupted or has failed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How much of a node id a terminal shows, in digits.
+/// The number of digits of a node id that a terminal shows.
 pub(crate) const SHORT_ID: usize = 12;
 
-/// Where results go. Nothing here waits for who reads them, except [`finish`](Self::finish).
+/// The results of a command.
+///
+/// Only [`finish`](Self::finish) waits for the reader of standard output.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
@@ -31,12 +33,12 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Cancels `failed` when standard output cannot be written any more.
+    /// Starts the output. Cancels `failed` when a write to standard output has failed.
     pub(crate) fn start(json: bool, failed: CancellationToken) -> Result<Self, Failure> {
         Self::to(io::stdout(), json, failed)
     }
 
-    /// For people, through a writer that takes whole texts.
+    /// Makes an output for people over a writer of whole texts.
     #[cfg(unix)]
     pub(crate) fn over(
         sink: impl io::Write + Send + 'static,
@@ -55,18 +57,18 @@ impl Output {
         Ok(Self { json, lines })
     }
 
-    /// Whether programs read it.
+    /// Returns whether programs read the output.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Prints something: its text, or its JSON object.
+    /// Prints a report: its text, or its JSON object.
     pub(crate) fn tell(&self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
         self.push(self.line(report)?);
         Ok(())
     }
 
-    /// Prints many things, or none, all at once.
+    /// Prints several reports at once.
     pub(crate) fn tell_all(&self, reports: &[impl Serialize + Display]) -> Result<(), Failure> {
         if reports.is_empty() {
             return Ok(());
@@ -77,30 +79,32 @@ impl Output {
     }
 
     fn line(&self, report: &(impl Serialize + Display)) -> Result<String, Failure> {
-        Ok(match self.json {
-            true => escape(serde_json::to_string(report).map_err(Failure::because)?),
-            false => report.to_string(),
+        Ok(if self.json {
+            escape(serde_json::to_string(report).map_err(Failure::because)?)
+        } else {
+            report.to_string()
         })
     }
 
-    /// Prints something that only people need.
+    /// Prints a text for people only.
     pub(crate) fn remark(&self, text: &str) {
         if !self.json {
             self.push(text.to_owned());
         }
     }
 
-    /// A node id for people: all of it, but on a terminal its beginning.
+    /// Returns a node id for people, shortened on a terminal.
     #[cfg(unix)]
     pub(crate) fn id(&self, id: &NodeId) -> String {
         let text = id.to_string();
-        match io::stdout().is_terminal() {
-            true => text.chars().take(SHORT_ID).collect(),
-            false => text,
+        if io::stdout().is_terminal() {
+            text.chars().take(SHORT_ID).collect()
+        } else {
+            text
         }
     }
 
-    /// Clears the terminal, if there is one.
+    /// Clears the terminal, if standard output is one.
     #[cfg(unix)]
     pub(crate) fn clear(&self) {
         if !self.json && io::stdout().is_terminal() {
@@ -108,19 +112,20 @@ impl Output {
         }
     }
 
-    /// Counts lines that were lost before they were made.
+    /// Counts lines that were lost before they were printed.
     pub(crate) fn lose(&self, lines: u64) {
         self.lines.lose(lines);
     }
 
-    /// In one go, even if it is several lines.
+    /// Queues one or more lines as one text.
     fn push(&self, mut line: String) {
         line.push('\n');
         self.lines.push(line);
     }
 
-    /// Ends a command: waits until its output is written, but not for long if the command has failed
-    /// or is interrupted. Lost output is a failure.
+    /// Waits until the output of a command is written, and returns the command's result.
+    ///
+    /// If the command has failed or is interrupted, the wait is short. Lost output is a failure.
     pub(crate) async fn finish(
         &self,
         result: Result<(), Failure>,
@@ -133,7 +138,7 @@ impl Output {
             sleep(PATIENCE).await;
         };
         tokio::select! {
-            // What is written needs no patience.
+            // Output that is written already comes first.
             biased;
             () = self.lines.written() => {}
             () = given_up => {}
@@ -143,9 +148,10 @@ impl Output {
 }
 
 fn lost_notice(lines: u64, json: bool) -> String {
-    match json {
-        true => format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n"),
-        false => format!("lost {lines} lines: the output was not read fast enough\n"),
+    if json {
+        format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n")
+    } else {
+        format!("lost {lines} lines: the output was not read fast enough\n")
     }
 }
 
@@ -163,32 +169,37 @@ impl From<Unwritten> for Failure {
     }
 }
 
-/// A text from a remote as a terminal may show it, in one line.
+/// Returns a remote's text in one line that a terminal can show safely.
 pub(crate) fn printable(text: &str) -> String {
-    let safe = |char| match is_hostile(char) {
-        true => char::REPLACEMENT_CHARACTER,
-        false => char,
+    let safe = |char| {
+        if is_hostile(char) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            char
+        }
     };
     text.chars().map(safe).collect()
 }
 
-/// A line of JSON as a terminal may show it. It has such characters inside of strings only, and
-/// those below U+0020 are escaped already.
+/// Escapes the characters in a line of JSON that a terminal must not show.
+///
+/// They occur in strings only, and those below U+0020 are escaped already.
 fn escape(json: String) -> String {
     if !json.contains(is_hostile) {
         return json;
     }
     let mut safe = String::with_capacity(json.len());
     for char in json.chars() {
-        match is_hostile(char) {
-            true => safe.push_str(&format!("\\u{:04x}", u32::from(char))),
-            false => safe.push(char),
+        if is_hostile(char) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            safe.push(char);
         }
     }
     safe
 }
 
-/// Whether a terminal may take a character as a command, or show what follows elsewhere.
+/// Returns whether a character can control a terminal or move what follows.
 fn is_hostile(char: char) -> bool {
     let line_ends = '\u{2028}'..='\u{2029}';
     let marks = '\u{200e}'..='\u{200f}';
@@ -220,7 +231,7 @@ impl From<&SharedCapability> for CapabilityReport {
     }
 }
 
-/// Of a remote whose protocols we do not speak: how many codes they take is not transmitted.
+/// For capabilities that are not shared: their number of codes is not transmitted.
 impl From<&Capability> for CapabilityReport {
     fn from(capability: &Capability) -> Self {
         Self {
@@ -232,7 +243,7 @@ impl From<&Capability> for CapabilityReport {
     }
 }
 
-/// As `bench/1 0x10–0x17`, or without the codes.
+/// `bench/1 0x10–0x17`, or without the codes.
 impl Display for CapabilityReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", printable(&self.name), self.version)?;
@@ -246,26 +257,27 @@ impl Display for CapabilityReport {
     }
 }
 
-/// Whole milliseconds.
+/// Returns whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds, to a tenth.
+/// Returns microseconds, rounded to a tenth.
 pub(crate) fn micros(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e7).round() / 10.0
 }
 
-/// Several capabilities, for people.
+/// Formats capabilities for people.
 pub(crate) fn list(capabilities: &[CapabilityReport]) -> String {
     let texts: Vec<_> = capabilities.iter().map(ToString::to_string).collect();
-    match texts.is_empty() {
-        true => "none".to_owned(),
-        false => texts.join(", "),
+    if texts.is_empty() {
+        "none".to_owned()
+    } else {
+        texts.join(", ")
     }
 }
 
-/// A disconnect reason for people, as `too many peers (0x04)`.
+/// Formats a disconnect reason for people, as `too many peers (0x04)`.
 pub(crate) fn reason_text(reason: Option<DisconnectReason>) -> String {
     reason.map_or_else(
         || "no reason given".to_owned(),

@@ -1,4 +1,4 @@
-//! A line on a terminal that says how far something is.
+//! A line on a terminal that shows the progress of a command.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -8,23 +8,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lines::Lines;
 
-/// Back to the beginning of the line, and the rest of it emptied.
+/// Returns to the beginning of the line, and clears it.
 const AGAIN: &str = "\r\u{1b}[K";
 
-/// How often the line changes.
+/// The time between two updates.
 pub(crate) const SHOWN: Duration = Duration::from_secs(1);
 
-/// The line, if somebody is there to see it.
+/// The line, if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress(Option<Lines>);
 
 impl Progress {
-    /// Nothing is shown to programs.
+    /// Starts the line, which programs do not get.
     pub(crate) fn start(is_for_programs: bool) -> Self {
         if is_for_programs || !io::stderr().is_terminal() {
             return Self(None);
         }
-        // Nobody misses one that finds no room.
+        // Lost updates need no report.
         let lines = Lines::start(io::stderr(), |_| String::new(), CancellationToken::new());
         Self(lines.ok())
     }
@@ -35,16 +35,16 @@ impl Progress {
         }
     }
 
-    /// Leaves an empty line.
+    /// Clears the line.
     pub(crate) async fn end(self) {
         if let Some(lines) = self.0 {
             lines.push(AGAIN.to_owned());
-            // A terminal that is stopped is not waited for.
+            // A stopped terminal must not hold up the command.
             let _ = timeout(SHOWN, lines.written()).await;
         }
     }
 
-    /// Shows the text of each second while something goes on that takes longer.
+    /// Shows a new text each second until the work ends.
     pub(crate) async fn during<T>(
         self,
         work: impl Future<Output = T>,
@@ -58,7 +58,7 @@ impl Progress {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let done = loop {
             tokio::select! {
-                // The work is not held up by what is told of it.
+                // The work first: updates must not delay it.
                 biased;
                 done = &mut work => break done,
                 _ = turns.tick() => self.show(&text()),

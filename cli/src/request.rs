@@ -1,28 +1,65 @@
-//! Requests to a running node and their answers, as JSON.
+//! Requests to a running node, and their answers, as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use crate::form;
+use crate::setting_names::in_words;
 
 /// The longest request, in bytes.
 pub const LONGEST: usize = 4096;
 
-/// What a node is asked for. A request without fields has braces, since others would be let pass.
+/// A request to a running node: one JSON object with a `command`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Asks for something.
+    Query(Query),
+    /// Changes something.
+    Change(Change),
+    /// Ends the node.
+    Stop,
+}
+
+/// A request that changes nothing.
+///
+/// A variant without fields has braces, because serde lets unknown fields of a unit variant pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 #[allow(
     missing_docs,
     reason = "the table of the admin interface says what they are"
 )]
-pub enum Request {
+pub enum Query {
     Peers {},
     NodeInfo {},
+    Bans {},
+    StaticNodes {},
+    Recording {
+        node: Whom,
+    },
+    Recordings {},
+    Config {},
+    Discovery {},
+    Events {
+        #[serde(default)]
+        after: u64,
+    },
+}
+
+/// A request that changes the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(
+    missing_docs,
+    reason = "the table of the admin interface says what they are"
+)]
+pub enum Change {
     Add {
         #[serde(deserialize_with = "read_node")]
         enode: Enode,
@@ -48,55 +85,57 @@ pub enum Request {
     Unban {
         target: Target,
     },
-    Bans {},
-    StaticNodes {},
-    Recording {
-        node: Whom,
-    },
-    Recordings {},
-    Config {},
-    Discovery {},
-    Events {
-        #[serde(default)]
-        after: u64,
-    },
     Reconfigure {
         settings: BTreeMap<String, Value>,
     },
     LogLevel {
         filter: String,
     },
-    Stop {},
 }
 
-/// What it answers.
+impl From<Query> for Request {
+    fn from(query: Query) -> Self {
+        Self::Query(query)
+    }
+}
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+/// The answer to a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
-    /// What was asked for.
+    /// The result.
     Ok(T),
-    /// Why not, in one sentence.
+    /// The reason why there is none, in one sentence.
     Error(String),
 }
 
-/// Something was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The answer to a [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// Whether that outlasts the node's next start.
+    /// Whether the change outlasts the node's next start.
     pub kept: bool,
+    /// The ban that keeps an added or trusted node out, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<BanInfo>,
 }
 
-/// Something that happened to a running node.
+/// An event of a running node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number: the next event has the next one, if it was not lost.
+    /// Its number. A gap before the next one stands for lost events.
     pub number: u64,
-    /// What `listen` prints of it.
+    /// The JSON object that `listen` prints.
     #[serde(flatten)]
     pub what: Map<String, Value>,
 }
 
-/// How many nodes discovery knows; none for a version that does not run.
+/// The tables of discovery; `None` for a version that does not run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscoveryInfo {
     /// Discovery v4.
@@ -105,16 +144,18 @@ pub struct DiscoveryInfo {
     pub v5: Option<TableInfo>,
 }
 
-/// A table of discovery.
+/// The number of nodes in a table of discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableInfo {
-    /// The nodes in it.
+    /// All nodes.
     pub nodes: usize,
-    /// Those of them that answered when they were last asked.
+    /// The nodes that answered the last time they were asked.
     pub live: usize,
 }
 
-/// Why a line is no request. It repeats no keys.
+/// The reason why a line is no request.
+///
+/// Its text repeats no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRequest(String);
 
@@ -130,14 +171,83 @@ impl Request {
     /// Reads a line.
     ///
     /// # Errors
+    ///
     /// [`NoRequest`].
     pub fn read(line: &str) -> Result<Self, NoRequest> {
-        // An array of what the fields hold would be taken, too.
+        // serde would also accept an array of the fields' values.
         if !line.trim_start().starts_with('{') {
             return Err(NoRequest("a JSON object is needed".to_owned()));
         }
         let request = serde_json::from_str(line);
-        request.map_err(|error| NoRequest(form::sentence(&error)))
+        request.map_err(|error: serde_json::Error| {
+            NoRequest(form::sentence(&in_words(&error.to_string())))
+        })
+    }
+}
+
+/// The command that ends a node.
+const STOP: &str = "stop";
+
+/// The commands of a [`Query`].
+const QUERIES: &[&str] = &[
+    "peers",
+    "node-info",
+    "bans",
+    "static-nodes",
+    "recording",
+    "recordings",
+    "config",
+    "discovery",
+    "events",
+];
+
+/// The commands of a [`Change`].
+const CHANGES: &[&str] = &[
+    "add",
+    "remove",
+    "trust",
+    "distrust",
+    "kick",
+    "ban",
+    "unban",
+    "reconfigure",
+    "log-level",
+];
+
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Query(query) => query.serialize(serializer),
+            Self::Change(change) => change.serialize(serializer),
+            Self::Stop => BTreeMap::from([("command", STOP)]).serialize(serializer),
+        }
+    }
+}
+
+/// Written by hand, because the error of an untagged enum names neither command nor field.
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let command = match fields.get("command") {
+            Some(Value::String(command)) => command,
+            Some(_) => return Err(D::Error::custom("the command is not a string")),
+            None => return Err(D::Error::missing_field("command")),
+        };
+        let request = match command.as_str() {
+            STOP if fields.len() == 1 => Ok(Self::Stop),
+            STOP => return Err(D::Error::custom("stop takes no further fields")),
+            known if QUERIES.contains(&known) => {
+                Query::deserialize(Value::Object(fields)).map(Self::Query)
+            }
+            known if CHANGES.contains(&known) => {
+                Change::deserialize(Value::Object(fields)).map(Self::Change)
+            }
+            _ => {
+                let known = [QUERIES, CHANGES, &[STOP]].concat().join(", ");
+                return Err(D::Error::custom(format!("the command is none of {known}")));
+            }
+        };
+        request.map_err(D::Error::custom)
     }
 }
 
@@ -145,7 +255,7 @@ fn read_node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Enode, D::Err
     form::node(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// A node by its id, its enode URL or its record.
+/// A node, read from its id, its enode URL or its record.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 #[serde(into = "NodeId")]
@@ -183,7 +293,7 @@ impl From<Whom> for NodeId {
     }
 }
 
-/// Who is banned: a node, or all nodes at an IP address.
+/// The target of a ban: a node, or all nodes at an IP address.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 #[serde(into = "String")]
@@ -234,14 +344,17 @@ impl fmt::Display for Target {
 mod tests {
     use super::*;
 
+    /// A public key.
+    const POINT: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+
     #[test]
     fn only_what_is_documented_is_a_request() {
-        assert_eq!(Request::read(r#"{"command":"stop"}"#), Ok(Request::Stop {}));
+        assert_eq!(Request::read(r#"{"command":"stop"}"#), Ok(Request::Stop));
         for (line, after) in [
             (r#"{"command":"events"}"#, 0),
             (r#"{"command":"events","after":7}"#, 7),
         ] {
-            assert_eq!(Request::read(line), Ok(Request::Events { after }));
+            assert_eq!(Request::read(line), Ok(Query::Events { after }.into()));
         }
         let id = "ab".repeat(32);
         for line in [
@@ -252,6 +365,114 @@ mod tests {
             &format!(r#"["remove","{id}"]"#),
         ] {
             assert!(Request::read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_request_keeps_its_form() {
+        let id = "ab".repeat(32);
+        let node = Whom(id.parse().expect("an id"));
+        let target = Target::Node(node.0);
+        let url = format!("enode://{POINT}@127.0.0.1:1");
+        let enode = url.parse().expect("an enode URL");
+        let queries = [
+            (Query::Peers {}, r#"{"command":"peers"}"#.to_owned()),
+            (Query::NodeInfo {}, r#"{"command":"node-info"}"#.to_owned()),
+            (Query::Bans {}, r#"{"command":"bans"}"#.to_owned()),
+            (
+                Query::StaticNodes {},
+                r#"{"command":"static-nodes"}"#.to_owned(),
+            ),
+            (
+                Query::Recording { node },
+                format!(r#"{{"command":"recording","node":"{id}"}}"#),
+            ),
+            (
+                Query::Recordings {},
+                r#"{"command":"recordings"}"#.to_owned(),
+            ),
+            (Query::Config {}, r#"{"command":"config"}"#.to_owned()),
+            (Query::Discovery {}, r#"{"command":"discovery"}"#.to_owned()),
+            (
+                Query::Events { after: 7 },
+                r#"{"command":"events","after":7}"#.to_owned(),
+            ),
+        ];
+        let settings = BTreeMap::from([("max_peers".to_owned(), Value::from(10))]);
+        let (seconds, reason) = (60, "spam".to_owned());
+        let filter = "debug".to_owned();
+        let changes = [
+            (
+                Change::Add { enode },
+                format!(r#"{{"command":"add","enode":"{url}"}}"#),
+            ),
+            (
+                Change::Remove { node },
+                format!(r#"{{"command":"remove","node":"{id}"}}"#),
+            ),
+            (
+                Change::Trust { node },
+                format!(r#"{{"command":"trust","node":"{id}"}}"#),
+            ),
+            (
+                Change::Distrust { node },
+                format!(r#"{{"command":"distrust","node":"{id}"}}"#),
+            ),
+            (
+                Change::Kick { node },
+                format!(r#"{{"command":"kick","node":"{id}"}}"#),
+            ),
+            (
+                Change::Ban {
+                    target,
+                    seconds,
+                    reason,
+                },
+                format!(r#"{{"command":"ban","target":"{id}","seconds":60,"reason":"spam"}}"#),
+            ),
+            (
+                Change::Unban { target },
+                format!(r#"{{"command":"unban","target":"{id}"}}"#),
+            ),
+            (
+                Change::Reconfigure { settings },
+                r#"{"command":"reconfigure","settings":{"max_peers":10}}"#.to_owned(),
+            ),
+            (
+                Change::LogLevel { filter },
+                r#"{"command":"log-level","filter":"debug"}"#.to_owned(),
+            ),
+        ];
+        let stop = (Request::Stop, r#"{"command":"stop"}"#.to_owned());
+        assert_eq!(
+            (queries.len(), changes.len()),
+            (QUERIES.len(), CHANGES.len())
+        );
+        let queries = queries.map(|(query, line)| (Request::from(query), line));
+        let changes = changes.map(|(change, line)| (Request::from(change), line));
+        for (request, line) in queries.into_iter().chain(changes).chain([stop]) {
+            assert_eq!(
+                serde_json::to_string(&request).expect("it has a form"),
+                line
+            );
+            assert_eq!(Request::read(&line), Ok(request));
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_command_or_the_field() {
+        for (line, part) in [
+            (r#"{"command":"dance"}"#, "none of peers, node-info, "),
+            (r#"{"command":7}"#, "the command is not a string"),
+            (r#"{"comand":"stop"}"#, "missing field `command`"),
+            (r#"{"command":"add"}"#, "missing field `enode`"),
+            (
+                r#"{"command":"events","before":7}"#,
+                "unknown field `before`",
+            ),
+        ] {
+            let error = Request::read(line).expect_err(line).to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 

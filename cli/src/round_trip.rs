@@ -1,4 +1,4 @@
-//! How fast a peer answers, in one word.
+//! The round trip of a peer, in one word.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use peermux::peer::PeerInfo;
 
 use crate::human;
 
-/// A Ping that is on its way for less is none to speak of, in milliseconds.
+/// The age from which an unanswered Ping is shown, in milliseconds.
 const SILENT_MS: u64 = 1000;
 
-/// How fast a peer answers Pings.
+/// The round trip of a peer's Pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoundTrip {
-    /// It has answered none yet.
+    /// The peer has not answered a Ping yet.
     Unknown,
-    /// Half of its round trips took no longer, in microseconds.
+    /// The median, in microseconds.
     Median(u64),
-    /// It has not answered for this time, in milliseconds.
+    /// A Ping has not been answered for this time, in milliseconds.
     Silent(u64),
 }
 
@@ -30,7 +30,7 @@ impl RoundTrip {
         }
     }
 
-    /// In microseconds, for comparing.
+    /// Returns the time in microseconds, for sorting.
     pub(crate) fn micros(self) -> Option<u64> {
         match self {
             Self::Unknown => None,
@@ -40,7 +40,7 @@ impl RoundTrip {
     }
 }
 
-/// As `0.2 ms`, or `>12s` while a Ping is not answered.
+/// `0.2 ms`, or `>12s` while a Ping is unanswered.
 impl fmt::Display for RoundTrip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&match self {

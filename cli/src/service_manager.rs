@@ -1,21 +1,21 @@
-//! What the service manager learns of a node: systemd's notifications, if it has asked for them.
+//! Notifications to the service manager, which is systemd.
 
-/// What a node is doing.
+/// The state of a node.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "there is nobody to notify")
 )]
 pub(crate) enum State<'a> {
-    /// It accepts connections; with what `systemctl status` shows.
+    /// It accepts connections; with the text for `systemctl status`.
     Ready(&'a str),
-    /// It reads its configuration again; [`State::Ready`] follows.
+    /// It reads its configuration again. [`State::Ready`] follows.
     Reloading,
-    /// It ends.
+    /// It is ending.
     Stopping,
 }
 
-/// Notifies the service manager. Without one nothing happens.
+/// Notifies the service manager, if there is one.
 #[cfg(target_os = "linux")]
 pub(crate) fn notify(state: State<'_>) {
     use sd_notify::NotifyState;
@@ -29,7 +29,7 @@ pub(crate) fn notify(state: State<'_>) {
         State::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
     };
     if let Err(error) = notified {
-        tracing::warn!(%error, ?state, "the service manager is not notified");
+        tracing::warn!(%error, ?state, "cannot notify the service manager");
     }
 }
 

@@ -1,9 +1,10 @@
-//! Settings of a node by their names.
+//! Changing settings of a node by their names.
 
 use peermux::ServerConfig;
+use peermux_cli::setting_names::{in_words, unknown};
 use serde_json::Value;
 
-/// A configuration with other values of these settings; those within another one have a dot in their name.
+/// Returns a configuration with new values of settings, named such as `memory.per_peer`.
 pub(crate) fn changed(
     config: &ServerConfig,
     settings: impl IntoIterator<Item = (String, Value)>,
@@ -11,21 +12,29 @@ pub(crate) fn changed(
     let mut all = serde_json::to_value(config).map_err(|error| error.to_string())?;
     let mut changed = config.clone();
     for (name, value) in settings {
-        let unknown = || format!("there is no setting {name}");
         let mut place = &mut all;
         for part in name.split('.') {
-            place = place.get_mut(part).ok_or_else(unknown)?;
+            place = place.get_mut(part).ok_or_else(|| no_setting(&name))?;
         }
         let given = value.to_string();
         *place = value;
-        // Each alone, so that the wrong one is named.
+        // One at a time, so that the error names the wrong one.
         let read = serde_json::from_value(all.clone());
-        changed = read.map_err(|error| format!("{name} = {given}: {error}"))?;
+        changed = read.map_err(|error| {
+            let why = in_words(&error.to_string());
+            format!("{name} = {given}: {why}")
+        })?;
     }
     Ok(changed)
 }
 
-/// The names of the settings that differ, and their values in the second configuration.
+/// Returns the error about a setting that a server does not have.
+fn no_setting(name: &str) -> String {
+    // `metrics` is a setting, but not one of the server.
+    unknown(name).unwrap_or_else(|| format!("{name} cannot change while the node runs"))
+}
+
+/// Returns the settings that differ, with their values in the second configuration.
 pub(crate) fn differing(
     old: &ServerConfig,
     new: &ServerConfig,

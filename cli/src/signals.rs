@@ -9,22 +9,23 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Signals in this time after the first one are the same wish: a shell and a supervisor may both
-/// send one, and a key may be held down.
+/// The time in which further signals count as the first one.
+///
+/// A shell and a supervisor may both send one, and a key may be held down.
 const ONE_WISH: Duration = Duration::from_secs(1);
 
-/// What was asked for by SIGINT, SIGTERM or, in a terminal, SIGHUP.
+/// The effects of SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts {
-    /// The command is to end cleanly. Output that cannot be written asks for it too.
+    /// Asks the command to end cleanly. A failed write to standard output cancels it too.
     pub(crate) once: CancellationToken,
-    /// It is to end without waiting for its peers.
+    /// Asks the command to end without waiting for its peers.
     pub(crate) twice: CancellationToken,
-    /// Counts SIGHUP without a terminal, by which service managers ask for a configuration to be read again.
+    /// Counts SIGHUP without a terminal, which asks to read the configuration again.
     hangups: watch::Sender<u64>,
 }
 
-/// What a signal asks for.
+/// The meaning of a signal.
 enum Wish {
     End,
     #[cfg(unix)]
@@ -32,8 +33,9 @@ enum Wish {
 }
 
 impl Interrupts {
-    /// From now on these signals do not kill the process. They are received on a thread of their
-    /// own: a command may hang in a call of the system, such as one that opens a file.
+    /// Catches these signals from now on, on a separate thread.
+    ///
+    /// A command may hang in a system call, such as one that opens a file.
     pub(crate) fn watch() -> io::Result<Self> {
         let interrupts = Self::default();
         let watched = interrupts.clone();
@@ -55,9 +57,7 @@ impl Interrupts {
                 Wish::End => self.note(&mut first),
                 #[cfg(unix)]
                 Wish::Reload if self.hangups.receiver_count() == 0 => {
-                    tracing::warn!(
-                        "SIGHUP is ignored: there is no configuration file to be read again"
-                    );
+                    tracing::warn!("ignored SIGHUP: there is no configuration file to read again");
                 }
                 #[cfg(unix)]
                 Wish::Reload => self
@@ -67,13 +67,13 @@ impl Interrupts {
         }
     }
 
-    /// Changes with each SIGHUP without a terminal from now on.
+    /// Returns a receiver that changes with each SIGHUP without a terminal.
     #[cfg(unix)]
     pub(crate) fn hangups(&self) -> watch::Receiver<u64> {
         self.hangups.subscribe()
     }
 
-    /// Takes note of a signal, and of its time if it is the first.
+    /// Handles a signal that asks for the end, and keeps the time of the first.
     fn note(&self, first: &mut Option<Instant>) {
         match first {
             None => {
@@ -101,16 +101,17 @@ mod unix {
     pub(super) struct Signals {
         interrupt: Signal,
         terminate: Signal,
-        /// `None` if the process was started to ignore it, as `nohup` does.
+        /// `None` if the process was started with SIGHUP ignored, as by `nohup`.
         hangup: Option<Signal>,
         has_terminal: bool,
     }
 
     impl Signals {
         pub(super) fn install() -> io::Result<Self> {
-            let hangup = match ignores_hangup() {
-                true => None,
-                false => Some(signal(SignalKind::hangup())?),
+            let hangup = if ignores_hangup() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup())?)
             };
             Ok(Self {
                 interrupt: signal(SignalKind::interrupt())?,
@@ -123,14 +124,11 @@ mod unix {
         /// Waits for a signal.
         pub(super) async fn next(&mut self) -> Wish {
             tokio::select! {
-                // What ends the command first.
+                // Signals that end the command first.
                 biased;
                 _ = self.interrupt.recv() => Wish::End,
                 _ = self.terminate.recv() => Wish::End,
-                () = received(self.hangup.as_mut()) => match self.has_terminal {
-                    true => Wish::End,
-                    false => Wish::Reload,
-                },
+                () = received(self.hangup.as_mut()) => if self.has_terminal { Wish::End } else { Wish::Reload },
             }
         }
     }
@@ -142,18 +140,18 @@ mod unix {
         }
     }
 
-    /// Whether the process has a controlling terminal, whose end is meant by SIGHUP.
+    /// Returns whether the process has a controlling terminal, whose end SIGHUP reports.
     fn has_terminal() -> bool {
         fs::File::open("/dev/tty").is_ok()
     }
 
-    /// Whether SIGHUP is ignored already. Systems other than Linux do not tell.
+    /// Returns whether SIGHUP is ignored already. Known on Linux only.
     fn ignores_hangup() -> bool {
         let status = fs::read_to_string("/proc/self/status");
         status.is_ok_and(|status| ignored(&status) & 1 != 0)
     }
 
-    /// The ignored signals, in the text that Linux has about a process: SIGHUP is the lowest bit.
+    /// Returns the mask of ignored signals in `/proc/self/status`. SIGHUP is the lowest bit.
     fn ignored(status: &str) -> u64 {
         let mut lines = status.lines();
         let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));

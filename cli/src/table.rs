@@ -1,8 +1,8 @@
-//! A table of texts, with columns as wide as what is in them.
+//! A table of texts with aligned columns.
 
 use std::fmt;
 
-/// A header and rows. The last column is not filled up.
+/// A header and rows. The last column is not padded.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,

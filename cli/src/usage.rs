@@ -1,4 +1,4 @@
-//! What is printed in place of running a command: the help, or what is wrong with the arguments.
+//! Prints the help, or the error in the arguments.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,14 +16,14 @@ pub(crate) fn answer(error: Error) -> ExitCode {
     let error = without_keys(error);
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
-        // Without standard error there is nobody to tell.
+        // A closed standard error leaves no way to report this.
         _ if error.use_stderr() => ExitCode::from(WRONG_USAGE),
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::told(&Unwritten::from(error).into(), Form::Text),
+        Err(error) => crate::report(&Unwritten::from(error).into(), Form::Text),
     }
 }
 
-/// An error that does not repeat a key which was given where something else belongs.
+/// Removes a key from an error that quotes the arguments.
 fn without_keys(mut error: Error) -> Error {
     let given = [
         ContextKind::InvalidArg,
@@ -37,7 +37,7 @@ fn without_keys(mut error: Error) -> Error {
         let shown = withhold_keys(text);
         if shown != *text {
             error.insert(kind, ContextValue::String(shown));
-            // It repeats the text too.
+            // The suggestion quotes the text too.
             error.remove(ContextKind::Suggested);
         }
     }

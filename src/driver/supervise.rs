@@ -78,7 +78,7 @@ impl<T: Transport> Tasks<T> {
                 self.poll_reader(cx),
                 request.map(|request: EndRequest| {
                     drain_until = request.drain.then_some(request.give_up);
-                    PeerError::Local(request.reason)
+                    PeerError::from(request.cause)
                 }),
                 self.poll_protocols(cx),
                 self.poll_writer(cx),

@@ -57,10 +57,12 @@ const INBOUND_REASONS: &[&str] = reasons!(
 
 /// Values of the label `cause` of a peer's end: the variants of `PeerError`.
 const CAUSES: &[&str] = &[
+    "banned",
     "closed",
     "evicted",
     "frame",
     "internal",
+    "kicked",
     "local",
     "no_room",
     "ping_flood",
@@ -68,6 +70,7 @@ const CAUSES: &[&str] = &[
     "protocol_returned",
     "read",
     "remote",
+    "removed",
     "silent",
     "slow_message",
     "slow_write",

@@ -20,6 +20,16 @@ pub enum PeerError {
     /// This side disconnected the peer.
     #[error("disconnected locally: {0}")]
     Local(DisconnectReason),
+    /// [`Server::kick`](crate::Server::kick) ended it.
+    #[error("kicked by this node")]
+    Kicked,
+    /// [`Server::ban`](crate::Server::ban), [`Server::ban_ip`](crate::Server::ban_ip) or
+    /// [`Peer::penalise`](super::Peer::penalise) ended it.
+    #[error("banned by this node")]
+    Banned,
+    /// [`Server::remove_static`](crate::Server::remove_static) ended it.
+    #[error("removed from this node's static nodes")]
+    Removed,
     /// A protocol's function returned successfully.
     #[error("protocol {0} returned")]
     ProtocolReturned(Capability),
@@ -114,9 +124,13 @@ impl PeerError {
             | Self::Stalled { .. }
             | Self::TooFast(_)
             | Self::NoRoom { .. } => Stage::Protocol,
-            Self::UnknownMessage { .. } | Self::PingFlood | Self::Remote(_) | Self::Local(_) => {
-                Stage::Message
-            }
+            Self::UnknownMessage { .. }
+            | Self::PingFlood
+            | Self::Remote(_)
+            | Self::Local(_)
+            | Self::Kicked
+            | Self::Banned
+            | Self::Removed => Stage::Message,
             _ => Stage::Frame,
         }
     }
@@ -126,6 +140,9 @@ impl PeerError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Local(_)
+            | Self::Kicked
+            | Self::Banned
+            | Self::Removed
             | Self::ProtocolReturned(_)
             | Self::Stalled { .. }
             | Self::NoRoom { .. }
@@ -152,6 +169,9 @@ impl PeerError {
         match self {
             Self::Remote(_) => "remote",
             Self::Local(_) => "local",
+            Self::Kicked => "kicked",
+            Self::Banned => "banned",
+            Self::Removed => "removed",
             Self::ProtocolReturned(_) => "protocol_returned",
             Self::Protocol { .. } => "protocol",
             Self::Stalled { .. } => "stalled",
@@ -226,7 +246,9 @@ impl PeerError {
             }
             Self::Silent(_) | Self::SlowMessage(_) => Some(DisconnectReason::READ_TIMEOUT),
             Self::Evicted => Some(DisconnectReason::TOO_MANY_PEERS),
-            Self::Internal(_) => Some(DisconnectReason::REQUESTED),
+            Self::Kicked | Self::Banned | Self::Removed | Self::Internal(_) => {
+                Some(DisconnectReason::REQUESTED)
+            }
         };
         reason.and_then(DisconnectReason::sent)
     }
@@ -265,7 +287,7 @@ impl PeerError {
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Remote(_) => 0,
-            Self::Local(_) => 1,
+            Self::Local(_) | Self::Kicked | Self::Banned | Self::Removed => 1,
             Self::ProtocolReturned(_)
             | Self::Protocol { .. }
             | Self::Stalled { .. }

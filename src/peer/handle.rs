@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use super::liveness::Liveness;
-use super::{OpenLane, PeerConfig, PeerOutcome};
+use super::{OpenLane, PeerConfig, PeerError, PeerOutcome};
 use crate::channel::Meters;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
@@ -95,10 +95,31 @@ pub(crate) struct Control {
     pub(crate) meters: Meters,
 }
 
+/// The cause of a local request to disconnect the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndCause {
+    /// The application or the server asked for a Disconnect of this reason.
+    Asked(DisconnectReason),
+    Kicked,
+    Banned,
+    Removed,
+}
+
+impl From<EndCause> for PeerError {
+    fn from(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Asked(reason) => Self::Local(reason),
+            EndCause::Kicked => Self::Kicked,
+            EndCause::Banned => Self::Banned,
+            EndCause::Removed => Self::Removed,
+        }
+    }
+}
+
 /// A local request to disconnect the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
-    pub(crate) reason: DisconnectReason,
+    pub(crate) cause: EndCause,
     /// Whether queued messages are written first.
     pub(crate) drain: bool,
     /// When the remaining queued messages are dropped.
@@ -106,9 +127,9 @@ pub(crate) struct EndRequest {
 }
 
 impl Control {
-    fn request(&self, reason: DisconnectReason, drain: Option<Duration>) {
+    fn request(&self, cause: EndCause, drain: Option<Duration>) {
         let request = EndRequest {
-            reason,
+            cause,
             drain: drain.is_some(),
             give_up: after(Instant::now(), drain.unwrap_or_default()),
         };
@@ -427,7 +448,12 @@ impl Peer {
     /// the wait of a [graceful one](Self::close_gracefully). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) no Disconnect is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
-        self.0.control.request(reason, None);
+        self.0.control.request(EndCause::Asked(reason), None);
+    }
+
+    /// Ends the peer like [`disconnect`](Self::disconnect), for a cause with its own [`PeerError`].
+    pub(crate) fn end(&self, cause: EndCause) {
+        self.0.control.request(cause, None);
     }
 
     /// Adds points to the score of the peer's node, and returns the score.
@@ -470,7 +496,9 @@ impl Peer {
 
     /// Like [`close_gracefully`](Self::close_gracefully), without waiting.
     pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
-        self.0.control.request(reason, Some(deadline));
+        self.0
+            .control
+            .request(EndCause::Asked(reason), Some(deadline));
     }
 
     /// Whether both handles refer to the same connection.

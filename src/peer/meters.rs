@@ -75,6 +75,9 @@ pub(crate) fn prepare_disconnects<'a>(
         }
     }
     let own = [
+        PeerError::Kicked,
+        PeerError::Banned,
+        PeerError::Removed,
         PeerError::Closed,
         PeerError::Evicted,
         PeerError::PingFlood,

@@ -70,7 +70,7 @@ pub(crate) use stats::Waiting;
 pub use stats::{PeerStats, ProtocolStats};
 
 pub(crate) use deadline::{Patience, Transfer};
-pub(crate) use handle::{About, EndRequest};
+pub(crate) use handle::{About, EndCause, EndRequest};
 #[cfg(feature = "serde")]
 pub(crate) use info::{micros, node_protocols};
 pub(crate) use judge::Judge;

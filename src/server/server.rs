@@ -22,8 +22,7 @@ use crate::connmgr::RequestInfo;
 use crate::event_stream::EventStream;
 use crate::message::WireMessage;
 use crate::node::{Enode, NodeId, NodeRecord, PublicKey};
-use crate::p2p::DisconnectReason;
-use crate::peer::{Peer, PeerEvent, Protocol};
+use crate::peer::{EndCause, Peer, PeerEvent, Protocol};
 use crate::recorder::Recording;
 use crate::rlp::Encodable;
 use crate::setup::SetupError;
@@ -241,7 +240,7 @@ impl Server {
         let removed = self.shared.static_nodes.remove(*id).await?;
         // The node may have become a peer during its removal.
         if removed && let Some(peer) = self.peer(id).or(peer) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Removed);
             peer.ended().await;
         }
         Ok(removed)
@@ -373,7 +372,7 @@ impl Server {
     pub fn kick(&self, id: &NodeId) -> bool {
         let peer = self.peer(id);
         if let Some(peer) = &peer {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Kicked);
         }
         peer.is_some()
     }

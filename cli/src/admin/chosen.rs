@@ -1,22 +1,22 @@
-//! A node that is named by the beginning of its id, as a terminal shows it.
+//! A node named by the first digits of its id, as a terminal shows it.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use peermux::NodeId;
-use peermux_cli::request::{Request, Whom};
+use peermux_cli::request::{Query, Whom};
 use serde::Deserialize;
 
 use super::Client;
 use crate::failure::Failure;
 
-/// The shortest beginning of an id, in digits.
+/// The least number of digits that name a node.
 const SHORTEST: usize = 4;
 
-/// The digits of a whole id.
+/// The number of digits of a whole id.
 const WHOLE: usize = 64;
 
-/// A node by its id, the beginning of its id, its enode URL or its record.
+/// A node by its id or first digits, its enode URL or its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Id(NodeId),
@@ -34,7 +34,7 @@ impl FromStr for Chosen {
         }
         if is_hex && !text.is_empty() && text.len() < SHORTEST {
             return Err(format!(
-                "of a node id the first {SHORTEST} digits are needed at least"
+                "a node id needs at least its first {SHORTEST} digits"
             ));
         }
         let whom: Whom = text.parse()?;
@@ -43,7 +43,7 @@ impl FromStr for Chosen {
 }
 
 impl Chosen {
-    /// The node, which the running node knows if only the beginning of its id is given.
+    /// Returns the node id. The running node completes a beginning.
     pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
         let beginning = match self {
             Self::Id(id) => return Ok(*id),
@@ -55,7 +55,7 @@ impl Chosen {
         match (fitting.next(), fitting.next()) {
             (Some(id), None) => Ok(id),
             (Some(one), Some(other)) => Err(Failure::because(format!(
-                "{beginning} is not one node: there are {one} and {other}"
+                "{beginning} is ambiguous: both {one} and {other} begin with it"
             ))),
             (None, _) => Err(Failure::because(format!(
                 "no peer, static node, ban or recording begins with {beginning}; any other node needs its whole id"
@@ -64,7 +64,7 @@ impl Chosen {
     }
 }
 
-/// The nodes that the running node lists.
+/// Returns the nodes that the running node lists.
 async fn known(node: &mut Client) -> Result<BTreeSet<NodeId>, Failure> {
     #[derive(Deserialize)]
     struct Listed {
@@ -72,13 +72,13 @@ async fn known(node: &mut Client) -> Result<BTreeSet<NodeId>, Failure> {
     }
 
     let mut ids = BTreeSet::new();
-    for request in [
-        Request::Peers {},
-        Request::StaticNodes {},
-        Request::Bans {},
-        Request::Recordings {},
+    for query in [
+        Query::Peers {},
+        Query::StaticNodes {},
+        Query::Bans {},
+        Query::Recordings {},
     ] {
-        let listed: Vec<Listed> = node.ask(&request).await?;
+        let listed: Vec<Listed> = node.ask(query).await?;
         ids.extend(listed.into_iter().filter_map(|one| one.node_id));
     }
     Ok(ids)

@@ -1,4 +1,4 @@
-//! The side of whoever asks.
+//! The client of the admin socket.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ use peermux_cli::request::{Answer, Request};
 
 use crate::failure::Failure;
 
-/// The longest answer, in bytes: tens of thousands of peers.
+/// The longest answer, in bytes. Tens of thousands of peers fit in.
 const LONGEST: usize = 64 << 20;
 
-/// How much of an answer is read at once, in bytes.
+/// The number of bytes of an answer that are read at once.
 const READ_AT_ONCE: usize = 256 << 10;
 
-/// How long a node may take to answer, or to end.
+/// The time that a node has to answer, or to end.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A connection with a running node.
@@ -41,11 +41,11 @@ impl Client {
                 io::ErrorKind::NotFound => "there is no such socket, so no node runs here",
                 io::ErrorKind::ConnectionRefused => "no node runs here any more",
                 io::ErrorKind::InvalidInput => {
-                    "the path is too long for a socket, so the node needs --admin PATH, and this command too"
+                    "the path is too long for a socket; give the node and this command a shorter one with --admin PATH"
                 }
                 _ => &error.to_string(),
             };
-            Failure::because(format!("cannot ask at {}: {why}", path.display()))
+            Failure::because(format!("cannot connect to admin socket {}: {why}", path.display()))
         })?;
         let (reader, writer) = stream.into_split();
         Ok(Self {
@@ -59,15 +59,15 @@ impl Client {
         })
     }
 
-    /// Asks for something, and returns what the node says, or why it does not.
+    /// Sends a request, and returns the node's answer.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &mut self,
-        request: &Request,
+        request: impl Into<Request>,
     ) -> Result<T, Failure> {
-        let mut line = serde_json::to_vec(request).map_err(Failure::because)?;
+        let mut line = serde_json::to_vec(&request.into()).map_err(Failure::because)?;
         line.push(b'\n');
         let exchange = async {
-            // A node that serves too many has answered already, and takes nothing.
+            // A node without room for this connection has answered already, and reads nothing.
             let written = self.writer.write_all(&line).await;
             match self.lines.next().await {
                 Some(answer) => answer.map_err(|error| self.broken(&error)),
@@ -78,7 +78,8 @@ impl Client {
             }
         };
         let answered = timeout(DEADLINE, exchange).await;
-        let answer = answered.map_err(|_| self.broken(&format!("no answer in {DEADLINE:?}")))??;
+        let answer =
+            answered.map_err(|_| self.broken(&format!("no answer within {DEADLINE:?}")))??;
         match serde_json::from_str(&answer) {
             Ok(Answer::Ok(result)) => Ok(result),
             Ok(Answer::Error(error)) => Err(Failure::because(error)),
@@ -86,7 +87,7 @@ impl Client {
         }
     }
 
-    /// Waits for the end of a node that was told to stop.
+    /// Waits for the end of a node that was asked to stop.
     pub(crate) async fn ended(mut self) -> Result<(), Failure> {
         let end = async { while let Some(Ok(_)) = self.lines.next().await {} };
         let ended = timeout(DEADLINE, end).await;
@@ -94,6 +95,6 @@ impl Client {
     }
 
     fn broken(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure::because(format!("asked at {}: {why}", self.path.display()))
+        Failure::because(format!("admin socket {}: {why}", self.path.display()))
     }
 }

@@ -1,4 +1,4 @@
-//! A peer that has ended, in short.
+//! A summary of a peer that has ended.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::millis;
 
-/// What a recording says of a peer, without its entries.
+/// A recording of a peer without its entries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EndedPeer {
     pub(crate) node_id: NodeId,
@@ -39,7 +39,7 @@ impl EndedPeer {
         }
     }
 
-    /// When it ended, since 1970.
+    /// Returns the time of its end, since 1970.
     pub(crate) fn ended_at(&self) -> Duration {
         Duration::from_millis(self.connected_at_ms.saturating_add(self.connected_ms))
     }

@@ -1,57 +1,65 @@
-//! Carrying out what a running node is asked for.
+//! Carries out the requests to a running node.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use peermux::Server;
-use peermux_cli::request::{Changed, DiscoveryInfo, Request, TableInfo, Target};
+use peermux_cli::config::Config;
+use peermux_cli::request::{Change, Changed, DiscoveryInfo, Query, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::EndedPeer;
+use crate::bans;
 use crate::kept_nodes::KeptNodes;
 use crate::last_events::LastEvents;
 use crate::logs;
 use crate::settings::changed;
 
-/// The node that is asked.
+/// The node that requests are about.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) server: Server,
-    /// Cancelled by who asks the node to stop.
+    /// Cancelled by a request to stop.
     pub(crate) stop: CancellationToken,
     /// Where added and trusted nodes are kept, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
-    /// What happened last.
+    /// The address at which metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// The last events.
     pub(crate) events: LastEvents,
 }
 
 impl Node {
-    /// Does what is asked, and returns the answer. The table of peers and the node's end are not among it.
-    pub(super) async fn obey(&self, request: Request) -> Result<Value, String> {
-        let answer = match request {
-            Request::Bans {} => serde_json::to_value(self.server.bans()),
-            Request::StaticNodes {} => {
+    /// Returns the answer to a query.
+    pub(super) async fn answer(&self, query: Query) -> Result<Value, String> {
+        let answer = match query {
+            Query::Peers {} => serde_json::to_value(self.server.peers_info()),
+            Query::NodeInfo {} => serde_json::to_value(self.server.node_info()),
+            Query::Bans {} => serde_json::to_value(self.server.bans()),
+            Query::StaticNodes {} => {
                 let nodes = self.server.static_nodes().await;
                 serde_json::to_value(nodes.map_err(|error| error.to_string())?)
             }
-            Request::Recording { node } => match self.server.recording(&node.0) {
+            Query::Recording { node } => match self.server.recording(&node.0) {
                 Some(recording) => serde_json::to_value(recording),
                 None => {
                     return Err(format!(
-                        "{} is not connected, and not among the peers that ended last",
+                        "{} is neither connected nor among the peers that ended last",
                         node.0
                     ));
                 }
             },
-            Request::Config {} => serde_json::to_value(self.server.config()),
-            Request::Recordings {} => {
+            Query::Config {} => {
+                serde_json::to_value(Config::new(self.server.config(), self.metrics))
+            }
+            Query::Recordings {} => {
                 let all = self.server.recordings();
                 let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();
                 serde_json::to_value(ended)
             }
-            Request::Discovery {} => serde_json::to_value(self.discovery().await?),
-            Request::Events { after } => serde_json::to_value(self.events.after(after)),
-            change => serde_json::to_value(self.change(change).await?),
+            Query::Discovery {} => serde_json::to_value(self.discovery().await?),
+            Query::Events { after } => serde_json::to_value(self.events.after(after)),
         };
         answer.map_err(|error| error.to_string())
     }
@@ -80,15 +88,21 @@ impl Node {
         Ok(DiscoveryInfo { v4, v5 })
     }
 
-    async fn change(&self, change: Request) -> Result<Changed, String> {
+    /// Makes a change.
+    pub(super) async fn change(&self, change: Change) -> Result<Changed, String> {
         let server = &self.server;
+        let mut ban = None;
         let kept = match change {
-            Request::Add { enode } => {
+            Change::Add { enode } => {
+                ban = bans::of_enode(&server.bans(), &enode);
                 let added = server.add_static(enode.clone()).await;
-                added.map_err(|error| error.to_string())?;
+                added.map_err(|error| match &ban {
+                    Some(ban) => format!("not added: {}", bans::notice(ban)),
+                    None => error.to_string(),
+                })?;
                 self.keep(|kept| kept.add(&enode))?
             }
-            Request::Remove { node } => match server.remove_static(&node.0).await {
+            Change::Remove { node } => match server.remove_static(&node.0).await {
                 Ok(true) => {
                     let configured = server.config();
                     let mut configured = configured.static_nodes().iter();
@@ -98,22 +112,25 @@ impl Node {
                 Ok(false) => return Err(format!("{} is no static node", node.0)),
                 Err(error) => return Err(error.to_string()),
             },
-            Request::Trust { node } => {
+            Change::Trust { node } => {
+                ban = bans::of_node(&server.bans(), &node.0);
                 server.trust(node.0);
                 self.keep(|kept| kept.trust(node.0))?
             }
-            Request::Distrust { node } => {
+            Change::Distrust { node } => {
                 server.distrust(node.0);
                 let configured = server.config();
                 let mut configured = configured.trusted_nodes().iter();
                 let returns = configured.any(|known| known.node_id() == node.0);
                 self.keep(|kept| kept.distrust(&node.0))? && !returns
             }
-            Request::Kick { node } => match server.kick(&node.0) {
-                true => false,
-                false => return Err(format!("{} is not connected", node.0)),
-            },
-            Request::Ban {
+            Change::Kick { node } => {
+                if !server.kick(&node.0) {
+                    return Err(format!("{} is not connected", node.0));
+                }
+                false
+            }
+            Change::Ban {
                 target,
                 seconds,
                 reason,
@@ -126,47 +143,35 @@ impl Node {
                 // The address book keeps it.
                 self.kept.is_some()
             }
-            Request::Unban { target } => {
+            Change::Unban { target } => {
                 let lifted = match target {
                     Target::Node(id) => server.unban(&id),
                     Target::Ip(ip) => server.unban_ip(ip),
                 };
-                match lifted {
-                    true => {
-                        // Those that were banned when the node started are left out until now.
-                        if let Some(kept) = &self.kept {
-                            kept.apply(server).await;
-                        }
-                        self.kept.is_some()
-                    }
-                    false => return Err(format!("{target} is not banned")),
+                if !lifted {
+                    return Err(format!("{target} is not banned"));
                 }
+                // A kept node that was banned when the node started has not been added yet.
+                if let Some(kept) = &self.kept {
+                    kept.apply(server).await;
+                }
+                self.kept.is_some()
             }
-            Request::Reconfigure { settings } => {
+            Change::Reconfigure { settings } => {
                 let config = changed(&server.config(), settings)?;
                 let done = server.reconfigure(config).await;
                 done.map_err(|error| error.to_string())?;
                 false
             }
-            Request::LogLevel { filter } => {
+            Change::LogLevel { filter } => {
                 logs::set_filter(&filter)?;
                 false
             }
-            Request::Peers {}
-            | Request::NodeInfo {}
-            | Request::Bans {}
-            | Request::StaticNodes {}
-            | Request::Recording { .. }
-            | Request::Recordings {}
-            | Request::Config {}
-            | Request::Discovery {}
-            | Request::Events { .. }
-            | Request::Stop {} => false,
         };
-        Ok(Changed { kept })
+        Ok(Changed { kept, ban })
     }
 
-    /// Whether a change was written to the node's list.
+    /// Writes a change to the node's list, and returns whether there is one.
     fn keep(&self, write: impl FnOnce(&KeptNodes) -> Result<(), String>) -> Result<bool, String> {
         match &self.kept {
             Some(kept) => write(kept).map(|()| true),

@@ -1,4 +1,4 @@
-//! The node's side.
+//! The server of the admin socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Server;
-use peermux_cli::request::{Answer, LONGEST, Request};
+use peermux_cli::request::{Answer, LONGEST, Query, Request};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -22,22 +22,22 @@ use super::node::Node;
 use super::socket::{Socket, SocketFile};
 use crate::failure::Failure;
 
-/// How many connections are served at once.
+/// The number of connections that are served at once.
 const CLIENTS: usize = 16;
 
-/// Of a long answer so many bytes are written at once, or a little more.
+/// The least size of the pieces of a long answer, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// How long a connection may be without a whole request.
+/// The time after which a connection without a whole request is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How long a request may take, and then how long its answer may take to be read.
+/// The time for a request, and again for its answer to be read.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long nobody is accepted after that failed, for want of file descriptors most likely.
+/// The pause after a failed accept, which most likely lacked a file descriptor.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves a node's admin socket until it is dropped; then the socket is gone.
+/// Serves a node's admin socket, and removes the socket when dropped.
 #[derive(Debug)]
 pub(crate) struct Service {
     _file: SocketFile,
@@ -45,8 +45,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts to serve, on a thread of its own: in a node that is busy with messages an answer
-    /// would wait for its turn between all peers, again each time that the socket is full.
+    /// Starts serving on its own thread.
+    ///
+    /// On a busy node's runtime an answer would wait for its turn among all peers, again each time
+    /// that the socket is full.
     pub(crate) fn start(socket: Socket, node: Node) -> Result<Self, Failure> {
         let closed = CancellationToken::new();
         let Socket { listener, file } = socket;
@@ -66,7 +68,7 @@ impl Service {
             let serve = move || {
                 let served = runtime.block_on(token.run_until_cancelled(serve));
                 if let Some(Err(error)) = served {
-                    tracing::error!(%error, "admin socket not served");
+                    tracing::error!(%error, "the admin socket is no longer served");
                 }
             };
             thread::Builder::new().name("admin".to_owned()).spawn(serve)
@@ -79,13 +81,13 @@ impl Service {
     }
 }
 
-/// What each connection needs.
+/// The context of each connection.
 #[derive(Clone)]
 struct Context {
     node: Node,
-    /// The end of the service.
+    /// Fires at the end of the service.
     closed: CancellationToken,
-    /// Where the node runs.
+    /// The runtime of the node.
     runtime: Handle,
 }
 
@@ -119,8 +121,10 @@ async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallib
     }
 }
 
-/// Turns a connection away. It has not taken anything yet, so a line fits in; if it does not, the
-/// end says enough.
+/// Rejects a connection with an error.
+///
+/// Nothing was written to it yet, so a line fits. If it does not, the end of the connection is answer
+/// enough.
 fn refuse(stream: &UnixStream) {
     let refusal = Answer::<()>::Error(format!("{CLIENTS} connections are served already"));
     if let Ok(line) = line(&refusal) {
@@ -151,41 +155,59 @@ async fn attend(
         };
         if stops {
             context.node.stop.cancel();
-            // Whoever asked learns from the connection's end that the node has ended.
+            // The connection closes when the node has ended, which is the answer to the client.
             return std::future::pending().await;
         }
     }
 }
 
-/// Does what was asked for and says so, and returns whether that is the node's end.
+/// Carries out a request and answers it; returns whether the node is to end.
 async fn answer(
     request: Request,
     context: &Context,
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<bool> {
+    let node = context.node.clone();
     match request {
-        Request::Peers {} => timeout(DEADLINE, send_peers(to, &context.node.server)).await??,
-        Request::NodeInfo {} => send(to, &Answer::Ok(context.node.server.node_info())).await?,
-        Request::Stop {} => {
+        // In pieces, since there may be very many peers.
+        Request::Query(Query::Peers {}) => {
+            timeout(DEADLINE, send_peers(to, &node.server)).await??;
+        }
+        // On this thread, so that a busy node answers too.
+        Request::Query(Query::NodeInfo {}) => {
+            send(to, &Answer::Ok(node.server.node_info())).await?;
+        }
+        Request::Query(query) => {
+            let answer = in_node(context, async move { node.answer(query).await }).await;
+            send(to, &answer).await?;
+        }
+        Request::Change(change) => {
+            let answer = in_node(context, async move { node.change(change).await }).await;
+            send(to, &answer).await?;
+        }
+        Request::Stop => {
             send(to, &Answer::Ok(())).await?;
             return Ok(true);
-        }
-        request => {
-            let node = context.node.clone();
-            let made = async move { timeout(DEADLINE, node.obey(request)).await };
-            let answer = match context.runtime.spawn(made).await {
-                Ok(Ok(Ok(answer))) => Answer::Ok(answer),
-                Ok(Ok(Err(error))) => Answer::Error(error),
-                Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
-                Err(error) => Answer::Error(error.to_string()),
-            };
-            send(to, &answer).await?;
         }
     }
     Ok(false)
 }
 
-/// Tells of all peers, each as soon as the one before is on its way.
+/// Runs a task on the node's runtime, until the deadline.
+async fn in_node<T: Send + 'static>(
+    context: &Context,
+    task: impl Future<Output = Result<T, String>> + Send + 'static,
+) -> Answer<T> {
+    let limited = async move { timeout(DEADLINE, task).await };
+    match context.runtime.spawn(limited).await {
+        Ok(Ok(Ok(answer))) => Answer::Ok(answer),
+        Ok(Ok(Err(error))) => Answer::Error(error),
+        Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
+        Err(error) => Answer::Error(error.to_string()),
+    }
+}
+
+/// Sends all peers, piece by piece.
 async fn send_peers(to: &mut (impl AsyncWrite + Unpin), server: &Server) -> io::Result<()> {
     let mut text = Vec::with_capacity(PIECE + LONGEST);
     text.extend_from_slice(b"{\"ok\":[");
@@ -227,10 +249,10 @@ mod tests {
     use super::*;
     use crate::last_events::LastEvents;
 
-    /// What the socket holds that nobody reads from.
+    /// The capacity of the socket, in bytes.
     const PIPE: usize = 64;
 
-    /// A connection with a node, and how it ends.
+    /// Returns a connection with a node, and the task that serves it.
     async fn connect() -> (DuplexStream, JoinHandle<io::Result<()>>) {
         let server = Server::builder(SecretKey::generate());
         let context = Context {
@@ -238,6 +260,7 @@ mod tests {
                 server: server.start().await.expect("starts"),
                 stop: CancellationToken::new(),
                 kept: None,
+                metrics: None,
                 events: LastEvents::default(),
             },
             closed: CancellationToken::new(),
@@ -265,7 +288,7 @@ mod tests {
     async fn who_never_ends_a_request_is_turned_out() {
         let (mut client, ended) = connect().await;
         let since = Instant::now();
-        // Until nobody reads it any more.
+        // Until the node stops reading.
         while client.write_all(b" ").await.is_ok() {
             sleep(Duration::from_secs(1)).await;
         }

@@ -1,4 +1,4 @@
-//! The socket's place in the file system.
+//! The admin socket in the file system.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket};
 
-/// How many connections wait to be accepted.
+use crate::refused::Refused;
+
+/// The number of connections that can wait to be accepted.
 const BACKLOG: u32 = 16;
 
 /// A listening socket that only its owner can connect to.
@@ -19,14 +21,14 @@ pub(crate) struct Socket {
     pub(super) file: SocketFile,
 }
 
-/// The socket's name, which goes with this.
+/// The file of a socket, which is removed on drop.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
 }
 
-/// Why there is no admin socket.
+/// The reason why there is no admin socket.
 #[derive(Debug)]
 pub(crate) struct NotListening {
     path: PathBuf,
@@ -45,11 +47,10 @@ impl fmt::Display for NotListening {
 impl std::error::Error for NotListening {}
 
 impl Socket {
-    /// Listens at a path. What a node left there that was killed is replaced; anything else is left
-    /// alone.
+    /// Listens at a path. Replaces the socket of a node that was killed, and nothing else.
     pub(crate) fn bind(path: &Path) -> Result<Self, NotListening> {
         clear(path)?;
-        bind(path).map_err(|error| cannot_listen(path, &error))
+        bind(path).map_err(|error| cannot_listen(path, &Refused::Make.text(&error)))
     }
 }
 
@@ -61,13 +62,13 @@ fn bind(path: &Path) -> io::Result<Socket> {
         path: path.to_owned(),
         inode: (metadata.dev(), metadata.ino()),
     };
-    // Nobody can connect before it listens.
+    // No client can connect before `listen`.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let listener = socket.listen(BACKLOG)?;
     Ok(Socket { listener, file })
 }
 
-/// Removes a socket at which nobody listens.
+/// Removes a socket without a listener.
 fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),
@@ -75,12 +76,18 @@ fn clear(path: &Path) -> Result<(), NotListening> {
         Err(error) => return Err(cannot_listen(path, &error)),
     };
     if !file_type.is_socket() {
-        return Err(cannot_listen(path, &"it is there, and is no socket"));
+        return Err(cannot_listen(
+            path,
+            &"it exists and is no socket; choose another path",
+        ));
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(NotListening {
             is_taken: true,
-            ..cannot_listen(path, &"another node does")
+            ..cannot_listen(
+                path,
+                &"another node listens there; stop that with `peermux peers stop`, or choose another path",
+            )
         }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| cannot_listen(path, &error))

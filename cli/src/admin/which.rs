@@ -1,11 +1,11 @@
-//! Which running node is asked.
+//! The options that name a running node.
 
 use std::path::PathBuf;
 
 use crate::data_dir;
 use crate::failure::Failure;
 
-/// The options that name a running node.
+/// Options that name a running node.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Which {
     /// The data directory of the node
@@ -17,16 +17,16 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    /// Whether one is named.
+    /// Whether a node is named.
     pub(crate) fn is_given(&self) -> bool {
         self.data_dir.is_some() || self.admin.is_some()
     }
 
-    /// Its admin socket.
+    /// Returns its admin socket.
     pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
         let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
         in_folder.or_else(|| self.admin.clone()).ok_or_else(|| {
-            Failure::Usage("--data-dir DIR or --admin PATH is needed: which node to ask".to_owned())
+            Failure::Usage("--data-dir DIR or --admin PATH is needed: the node to ask".to_owned())
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `peermux completions` and `peermux man`: what other programs show of the command line.
+//! `peermux completions` and `peermux man`: shell completions and manual pages.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,12 @@ use clap_complete::Shell;
 use crate::args::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::refused::Refused;
 
 pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
     if out.is_json() {
         return Err(Failure::Usage(
-            "--json: what a shell reads has no JSON form".to_owned(),
+            "--json: a completion script has no JSON form".to_owned(),
         ));
     }
     let mut script = Vec::new();
@@ -23,13 +24,11 @@ pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes `peermux.1`, and `peermux-listen.1` and such beside it.
+/// Writes `peermux.1`, and a page such as `peermux-listen.1` for each command.
 pub(super) fn write_manual(folder: &Path, out: &Output) -> Result<(), Failure> {
     let wrong = |error| {
-        Failure::because(format!(
-            "cannot write manual pages to {}: {error}",
-            folder.display()
-        ))
+        let (folder, why) = (folder.display(), Refused::Make.text(&error));
+        Failure::because(format!("cannot write manual pages to {folder}: {why}"))
     };
     fs::create_dir_all(folder).map_err(wrong)?;
     clap_mangen::generate_to(Cli::command(), folder).map_err(wrong)?;

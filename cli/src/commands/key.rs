@@ -1,4 +1,4 @@
-//! `peermux key`: makes a key file, or shows what belongs to a key.
+//! `peermux key`: makes a key file, or shows the public parts of a key.
 
 use std::fmt;
 
@@ -20,20 +20,20 @@ Examples:
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
-    /// Where the node can be dialled, for its enode URL
+    /// The address of the node in its enode URL
     #[arg(long, global = true, value_name = "HOST:PORT")]
     addr: Option<Endpoint>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a file (--key-file) with a fresh key, mode 0600; an existing file is left alone
+    /// Make a file (--key-file) with a fresh key, mode 0600; never replaces a file
     New,
     /// Show the public key and the enode URL of a key (--key-file or --key)
     Show,
 }
 
-/// What may be known of a key.
+/// The public parts of a key.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "key")]
 struct Report {
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
             key
         }
         Action::Show => given.load()?.ok_or_else(|| {
-            Failure::Usage("--key-file PATH or --key HEX is needed: which key to show".to_owned())
+            Failure::Usage("--key-file PATH or --key HEX is needed: the key to show".to_owned())
         })?,
     };
     let public_key = key.public_key();

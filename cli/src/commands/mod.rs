@@ -1,4 +1,4 @@
-//! The commands, one a file: its arguments, and what it does.
+//! The commands, one module for each.
 
 pub(crate) mod bench;
 pub(crate) mod chat;
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::signals::Interrupts;
 
-/// Runs the command that was asked for, until its output is written.
+/// Runs a command until its output is written.
 pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<(), Failure> {
     let out = Output::start(cli.common.json, interrupts.once.clone())?;
     let result = execute(cli, &out, &interrupts).await;
@@ -78,7 +78,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
     }
 }
 
-/// Tells programs what is wrong with a connection; people read it on standard error.
+/// Prints a failed connection for programs. People read it on standard error.
 fn with_trouble(result: Result<(), Failure>, out: &Output) -> Result<(), Failure> {
     if let Err(Failure::Connection(trouble)) = &result
         && out.is_json()

@@ -1,4 +1,4 @@
-//! `peermux ping`: what a node says of itself, and how long it takes to answer.
+//! `peermux ping`: shows the Hello of a node and measures its round trips.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::human;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, micros};
 
-/// A day.
+/// The limit on times: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 const EXAMPLES: &str = "\
@@ -40,18 +40,18 @@ pub(crate) struct Args {
     /// The node, as enode://KEY@HOST:PORT
     #[arg(value_parser = node::dialable)]
     enode: Enode,
-    /// How many pings to send; with 0, only shake hands
+    /// The number of pings to send; 0 makes only the handshake
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u32,
-    /// From one ping to the next; nodes may drop those who ping more than once a second
+    /// The time between two pings; below a second, nodes may drop the peer
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
-    /// How long to wait for each step: connection, handshake, pong
+    /// The time limit for each step: connection, handshake, pong
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_time)]
     timeout: Duration,
 }
 
-/// What a clock can take.
+/// Parses a number of seconds up to the limit.
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {
@@ -61,15 +61,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The same, but with 0 nothing could come in time.
+/// Parses a number of seconds that is not zero.
 fn some_time(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
-        Duration::ZERO => Err("with 0 nothing comes in time".to_owned()),
+        Duration::ZERO => Err("0 leaves no time to answer".to_owned()),
         time => Ok(time),
     }
 }
 
-/// What a node says of itself.
+/// The Hello of a node.
 #[derive(Debug, Serialize)]
 struct Greeting {
     client: String,
@@ -101,7 +101,7 @@ impl fmt::Display for Greeting {
     }
 }
 
-/// Everything, for programs.
+/// The whole report, for programs.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "pong")]
 struct Report {
@@ -169,11 +169,11 @@ async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Fail
     Ok((greeting, pinger))
 }
 
-/// A connection without a runner.
+/// A connection that the command reads and writes itself.
 struct Pinger {
     framed: Framed<Joined<TcpTransport>, RlpxCodec>,
     addr: SocketAddr,
-    /// Whether it says that it speaks Ethereum's `eth`.
+    /// Whether the remote announces `eth`.
     speaks_eth: bool,
     limit: Duration,
     rtt_us: Vec<f64>,
@@ -205,11 +205,11 @@ impl Pinger {
         }
     }
 
-    /// Waits, and handles what arrives meanwhile.
+    /// Waits until a time, and handles messages meanwhile.
     async fn idle_until(&mut self, at: Instant) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                // The time first: messages may come without end.
+                // The time first: messages may never stop.
                 biased;
                 () = sleep_until(at) => return Ok(()),
                 received = self.receive() => received?,
@@ -217,7 +217,7 @@ impl Pinger {
         }
     }
 
-    /// Handles one message and returns its id. What subprotocols say is not for us.
+    /// Handles one message and returns its id. Ignores messages of subprotocols.
     async fn receive(&mut self) -> Result<u64, Failure> {
         let RawMessage { id, payload } = match self.framed.next().await {
             Some(Ok(message)) => message,
@@ -241,18 +241,18 @@ impl Pinger {
         sent.map_err(|error| Trouble::broken(self.addr, &error).into())
     }
 
-    /// Takes leave in an orderly way, within the time limit.
+    /// Sends a Disconnect and waits for the end, within the time limit.
     async fn close(mut self) -> Vec<f64> {
         let deadline = Instant::now() + self.limit;
         let leave = async {
             let reason = DisconnectReason::CLIENT_QUITTING.encode();
             self.send(ids::DISCONNECT, &reason).await.ok()?;
             self.framed.close().await.ok()?;
-            // The remote closes its side when it has read that.
+            // The remote closes its side after it has read the Disconnect.
             while let Some(Ok(_)) = self.framed.next().await {}
             Some(())
         };
-        // Whether the remote listened to the end or not, we are done.
+        // A remote that does not close in time makes no difference.
         let _ = timeout_at(deadline, leave).await;
         self.rtt_us
     }

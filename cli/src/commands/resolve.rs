@@ -16,11 +16,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::record::Shown;
+use crate::bootnodes;
 use crate::failure::Failure;
 use crate::networks::Network;
 use crate::output::Output;
 
-/// How long the slower version may look on when the other one has found the node.
+/// The time for the slower version after the other one has found the node.
 const MORE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
@@ -29,8 +30,8 @@ Examples:
   peermux resolve enr:… --bootnode enr:… --bootnode enode://…
   peermux resolve 5e2c…91 --network sepolia
 
-A node that says where it is, is asked for its record there; and nodes are asked for it, from the
-bootnodes on. Discovery v5 begins with records, and can look for an id alone.";
+A node whose address is given is asked for its record. Other nodes are asked too, starting from the
+bootnodes. Discovery v5 starts from records, and can search for an id alone.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,15 +39,26 @@ pub(crate) struct Args {
     /// The node: its enode URL, its record, or its id
     #[arg(value_parser = wanted)]
     node: Wanted,
-    /// A node to begin with: its record or its enode URL; can be repeated
+    /// A node to start from: its record or its enode URL; can be repeated
     #[arg(long = "bootnode", value_name = "NODE", value_parser = form::any)]
     bootnodes: Vec<Node>,
-    /// A public network, whose bootnodes are asked
+    /// A public network, whose bootnodes to start from
     #[arg(long, value_name = "NAME")]
     network: Option<Network>,
-    /// How long to look, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: u32,
+    /// The time limit of the search, in seconds
+    #[arg(long, alias = "timeout", value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+}
+
+impl Args {
+    /// Replaces host names by addresses.
+    async fn with_addresses(mut self) -> Self {
+        self.bootnodes = bootnodes::with_addresses(self.bootnodes).await;
+        if let Wanted::Node(node) = self.node {
+            self.node = Wanted::Node(Box::new(bootnodes::with_address(*node).await));
+        }
+        self
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +75,7 @@ fn wanted(text: &str) -> Result<Wanted, Box<dyn std::error::Error + Send + Sync>
     Ok(Wanted::Id(id))
 }
 
-/// The newest record that was found, and by what.
+/// The newest record that was found, and the versions that found it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "resolved")]
 struct Resolved {
@@ -79,7 +91,7 @@ impl fmt::Display for Resolved {
     }
 }
 
-/// What a search begins with.
+/// The start of a search.
 struct Search {
     id: NodeId,
     node: Option<Node>,
@@ -94,17 +106,20 @@ pub(crate) async fn run(
     out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
-    let search = Search::new(args, key)?;
+    let searching = async {
+        let args = args.with_addresses().await;
+        Search::new(args, key)?.run().await
+    };
     let found = tokio::select! {
         // A result that is ready comes first.
         biased;
-        found = search.run() => found?,
+        found = searching => found?,
         () = interrupted.cancelled() => return Ok(()),
     };
     out.tell(&found)
 }
 
-/// The results of two searches. Once one has found something, the other one gets [`MORE`].
+/// Returns the results of two searches. After one has succeeded, the other has [`MORE`] time.
 async fn both<T>(
     one: impl Future<Output = Result<T, Failure>>,
     other: impl Future<Output = Result<T, Failure>>,
@@ -117,7 +132,7 @@ async fn both<T>(
             return rest.await;
         }
         let found = timeout(MORE, rest).await;
-        found.unwrap_or_else(|_| Err(Failure::because("it was not waited for")))
+        found.unwrap_or_else(|_| Err(Failure::because("not finished in time")))
     }
     let (one, other) = (pin!(one), pin!(other));
     match select(one, other).await {
@@ -147,22 +162,22 @@ impl Search {
             node,
             bootnodes,
             key,
-            until: Instant::now() + Duration::from_secs(args.timeout.into()),
+            until: Instant::now() + Duration::from_secs(args.seconds.into()),
         };
         if search.endpoints().next().is_none() {
             return Err(Failure::Usage(
-                "--bootnode or --network is needed: nobody is known who could be asked".to_owned(),
+                "--bootnode or --network is needed: there is no node to ask".to_owned(),
             ));
         }
         Ok(search)
     }
 
-    /// All nodes that were named.
+    /// Returns all nodes that were named.
     fn named(&self) -> impl Iterator<Item = &Node> {
         self.node.iter().chain(&self.bootnodes)
     }
 
-    /// Where they can be asked.
+    /// Returns their addresses for discovery.
     fn endpoints(&self) -> impl Iterator<Item = SocketAddr> {
         let contacts = self
             .named()
@@ -170,21 +185,22 @@ impl Search {
         contacts.map(|contact| contact.udp_addr())
     }
 
-    /// Any port of all addresses: those of IPv4, unless only nodes of IPv6 were named.
+    /// Returns the address to bind: IPv4, unless only IPv6 nodes were named.
     fn bind(&self) -> SocketAddr {
-        match self.endpoints().any(|addr| addr.is_ipv4()) {
-            true => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            false => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        if self.endpoints().any(|addr| addr.is_ipv4()) {
+            (Ipv4Addr::UNSPECIFIED, 0).into()
+        } else {
+            (Ipv6Addr::UNSPECIFIED, 0).into()
         }
     }
 
-    /// Who named nodes of private networks wants to find such nodes.
+    /// Returns whether nodes of private networks were named, which are then searched too.
     fn private_networks(&self) -> bool {
         self.endpoints()
             .any(|addr| Reach::of(addr.ip()) != Reach::Public)
     }
 
-    /// Our own record, which says nothing: nobody need find us.
+    /// Makes our own record, without an address: no node needs to find us.
     fn own_record(&self) -> Result<NodeRecord, Failure> {
         NodeRecord::builder(1)
             .sign(&self.key)
@@ -219,7 +235,7 @@ impl Search {
     async fn by_v4(&self) -> Result<NodeRecord, Failure> {
         let Some(node) = self.node.as_ref().map(Node::to_enode) else {
             return Err(Failure::because(format!(
-                "it needs the key of node {}, not its id alone",
+                "it needs the key of node {}, not only its id",
                 self.id
             )));
         };
@@ -242,7 +258,7 @@ impl Search {
                     | Discv4Error::NoAnswer { .. }
                     | Discv4Error::BadRecord { .. }
             );
-            // Each node that comes into the table may know more.
+            // Each node that enters the table may know more nodes.
             let more = async {
                 if may_come && !self.bootnodes.is_empty() {
                     arrivals.recv().await
@@ -263,7 +279,7 @@ impl Search {
         use peermux::discv5::{Discv5, Discv5Config, Sockets};
         use tokio::net::UdpSocket;
 
-        /// How long to wait before the nodes are asked again, which may have met others meanwhile.
+        /// The pause before the nodes are asked again, which may have met others meanwhile.
         const AGAIN: Duration = Duration::from_secs(1);
 
         let records = self.named().filter_map(|node| match node {
@@ -272,7 +288,7 @@ impl Search {
         });
         let records: Vec<_> = records.collect();
         if records.is_empty() {
-            return Err(Failure::because("it needs a record to begin with"));
+            return Err(Failure::because("it needs a record to start from"));
         }
         let socket = UdpSocket::bind(self.bind())
             .await
@@ -283,7 +299,7 @@ impl Search {
         let (v5, _events) = builder.start(sockets).await.map_err(Failure::because)?;
         for record in &records {
             if let Err(error) = v5.add(record) {
-                tracing::debug!(%error, "a node is of no use for Discovery v5");
+                tracing::debug!(%error, "cannot use a node for Discovery v5");
             }
         }
         loop {

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// The format of Prometheus.
+/// The content type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -15,7 +15,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) const OK: Self = Self::plain("200 OK", "ok\n");
-    pub(super) const BAD: Self = Self::plain("400 Bad Request", "no request of HTTP\n");
+    pub(super) const BAD: Self = Self::plain("400 Bad Request", "not an HTTP request\n");
     pub(super) const NOT_FOUND: Self = Self::plain(
         "404 Not Found",
         "there are /metrics, /healthz and /readyz\n",
@@ -44,9 +44,10 @@ impl Answer {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let Self { status, kind, body } = self;
         let length = body.len();
-        let allow = match *self == Self::NOT_GET {
-            true => "Allow: GET\r\n",
-            false => "",
+        let allow = if *self == Self::NOT_GET {
+            "Allow: GET\r\n"
+        } else {
+            ""
         };
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}\

@@ -1,4 +1,4 @@
-//! What a node counts, over HTTP for Prometheus, and whether it works.
+//! Serves the metrics and the health of a node over HTTP.
 
 mod answer;
 mod request;
@@ -20,45 +20,47 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::failure::Failure;
+use crate::refused::Refused;
 use answer::Answer;
 
-/// How many connections are served at once; others wait.
+/// The number of connections that are served at once; others wait.
 const CLIENTS: usize = 16;
 
-/// How long a request and its answer may take together.
+/// The time for a request and its answer together.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long nobody is accepted after that failed, for want of file descriptors most likely.
+/// The pause after a failed accept, which most likely lacked a file descriptor.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often what histograms have recorded is sorted into their classes, if nobody asks for it.
+/// The time between two runs that sort recorded values into histogram buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The upper bounds of the classes of all histograms, which are of seconds: a message waits for microseconds,
-/// a handshake takes milliseconds, a stalled protocol seconds.
+/// The upper bounds of the buckets of all histograms, in seconds.
+///
+/// A message waits for microseconds, a handshake takes milliseconds, a stalled protocol seconds.
 const CLASSES: &[f64] = &[
     25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Metrics that are served, until this is dropped.
+/// The server of metrics, which stops when dropped.
 pub(crate) struct Serving {
     addr: SocketAddr,
     started: Arc<AtomicBool>,
     _task: AbortOnDropHandle<Infallible>,
 }
 
-/// What answers need.
+/// The context of each answer.
 #[derive(Clone)]
 struct Context {
     counted: PrometheusHandle,
-    /// The node accepts connections.
+    /// Whether the node accepts connections.
     started: Arc<AtomicBool>,
-    /// The node begins to stop.
+    /// Fires when the node begins to stop.
     stopping: CancellationToken,
 }
 
-/// Metrics are served.
+/// The line that says where metrics are served.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename = "metrics")]
 pub(crate) struct Served {
@@ -72,14 +74,18 @@ impl fmt::Display for Served {
 }
 
 impl Serving {
-    /// Binds the socket and begins to count: before the node starts. `stopping` fires when it begins to stop.
+    /// Binds the socket and installs the recorder, before the node starts.
     ///
-    /// It is served in the node's own runtime, so that a node that hangs is not healthy.
+    /// `stopping` fires when the node begins to stop. Requests are served on the node's own runtime, so
+    /// that a node that hangs is not healthy.
     pub(crate) async fn start(
         addr: SocketAddr,
         stopping: CancellationToken,
     ) -> Result<Self, Failure> {
-        let failed = |error| Failure::because(format!("cannot serve metrics on {addr}: {error}"));
+        let failed = |error| {
+            let why = Refused::Listen.text(&error);
+            Failure::because(format!("cannot serve metrics on {addr}: {why}"))
+        };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         let seconds = Matcher::Suffix("_seconds".to_owned());
@@ -98,7 +104,13 @@ impl Serving {
         })
     }
 
-    /// The node accepts connections. Returns the line that says where metrics are served.
+    /// Returns the address at which metrics are served.
+    #[cfg(unix)]
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Notes that the node accepts connections, and returns the line to print.
     pub(crate) fn ready(&self) -> Served {
         self.started.store(true, Ordering::Release);
         Served {
@@ -113,12 +125,12 @@ async fn serve(listener: TcpListener, context: Context) -> Infallible {
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = async {
-            // It is never closed.
+            // The semaphore is never closed.
             let slot = Arc::clone(&slots).acquire_owned().await.ok();
             (listener.accept().await, slot)
         };
         let (accepted, slot) = tokio::select! {
-            // What is due first; a client that has come waits in the kernel.
+            // The upkeep first: clients wait in the kernel.
             biased;
             _ = upkeep.tick() => {
                 context.counted.run_upkeep();
@@ -139,7 +151,7 @@ async fn serve(listener: TcpListener, context: Context) -> Infallible {
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "connection for metrics not accepted");
+                tracing::warn!(%error, "cannot accept a connection for metrics");
                 sleep(PAUSE).await;
             }
         }

@@ -1,4 +1,4 @@
-//! In place of metrics, where the feature is not built.
+//! Stands in for metrics if the feature is not built.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 
-/// What there is none of.
+/// A server of metrics, of which there is none.
 pub(crate) struct Serving(Infallible);
 
 #[derive(Debug, Serialize)]
@@ -27,6 +27,11 @@ impl Serving {
         Err(Failure::Usage(format!(
             "no metrics on {addr}: this program was built without the feature `metrics`"
         )))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn addr(&self) -> SocketAddr {
+        match self.0 {}
     }
 
     pub(crate) fn ready(&self) -> Served {

@@ -1,4 +1,4 @@
-//! Requests over HTTP: as much of it as is needed to answer a GET without a body.
+//! Reads HTTP requests, as far as a GET without a body needs.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::answer::Answer;
 
-/// How long a request may be, in bytes. Prometheus asks in about 300.
+/// The size limit of a request, in bytes. Those of Prometheus have about 300.
 const LONGEST: usize = 8 << 10;
 
-/// Reads a request whole, and returns its path without a query, or why it is refused.
+/// Reads a request, and returns its path without the query, or a rejection.
 pub(super) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Result<String, Answer>> {
@@ -17,9 +17,10 @@ pub(super) async fn read(
     let mut stream = stream.take(LONGEST as u64);
     while !is_whole(&head) {
         if stream.read_buf(&mut head).await? == 0 {
-            return Ok(Err(match head.len() < LONGEST {
-                true => Answer::BAD,
-                false => Answer::TOO_LONG,
+            return Ok(Err(if head.len() < LONGEST {
+                Answer::BAD
+            } else {
+                Answer::TOO_LONG
             }));
         }
     }

@@ -1,5 +1,6 @@
-//! Public networks by their names: nodes to begin with, and their list in the DNS. Nothing here is a
-//! default; a network is used when the user names it.
+//! Public networks by name: their bootnodes, and their lists in the DNS.
+//!
+//! None is a default. A network is used only if the user names it.
 
 use std::fmt;
 
@@ -35,7 +36,7 @@ impl Network {
         }
     }
 
-    /// The nodes to begin with.
+    /// Returns its bootnodes.
     pub(crate) fn bootnodes(self) -> Result<Vec<Node>, Failure> {
         let lines = self.listed().lines();
         lines
@@ -44,8 +45,9 @@ impl Network {
             .collect()
     }
 
-    /// The list in the DNS of all its nodes, which the Ethereum Foundation keeps
-    /// (<https://github.com/ethereum/discv4-dns-lists>).
+    /// Returns the link to the list of all its nodes in the DNS.
+    ///
+    /// The Ethereum Foundation keeps it (<https://github.com/ethereum/discv4-dns-lists>).
     pub(crate) fn list(self) -> Result<Link, EntryError> {
         let key = "AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE";
         format!("enrtree://{key}@all.{}.ethdisco.net", self.name()).parse()

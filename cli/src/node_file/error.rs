@@ -1,4 +1,4 @@
-//! What is wrong with a file of nodes.
+//! Errors in a file of nodes.
 
 use std::error::Error;
 use std::fmt;
@@ -8,50 +8,52 @@ use peermux::NodeId;
 
 use crate::form;
 
-/// Why a file of nodes is not read. No message repeats a key.
+/// The reason why a file of nodes is rejected.
+///
+/// No text of it repeats a key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeFileError {
-    /// The system refused.
+    /// The system failed to read it.
     Io(io::Error),
-    /// It is too large.
+    /// The file is too large.
     TooLarge {
-        /// The most bytes that a file may have.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// An entry is wrong.
     Entry {
-        /// On which line, from 1.
+        /// Its line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The error.
         why: WrongEntry,
     },
 }
 
-/// What is wrong with an entry.
+/// An error in an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WrongEntry {
     /// Its line is too long.
     TooLong {
-        /// The most bytes that a line may have.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// It is not the JSON that is needed: in one sentence.
+    /// It is not the expected JSON, for this reason.
     Json(String),
-    /// It is neither an enode URL nor a record: in one sentence.
+    /// It is neither an enode URL nor a record, for this reason.
     Node(String),
-    /// It is under another node's id.
+    /// It has the id of another node.
     OtherId {
-        /// That id.
+        /// The id.
         got: NodeId,
-        /// Whose enode URL or record it has.
+        /// The node of its enode URL or record.
         of: NodeId,
     },
 }
 
 impl WrongEntry {
-    /// What a parser says, without the line, which is counted otherwise here.
+    /// Returns the error of a parser without its line, which counts from another place.
     pub(super) fn json(error: &serde_json::Error) -> Self {
         let text = form::sentence(error);
         let place = format!(" at line {} column {}", error.line(), error.column());
@@ -78,7 +80,7 @@ impl fmt::Display for WrongEntry {
             Self::TooLong { limit } => write!(f, "it has more than {limit} bytes"),
             Self::Json(why) => write!(f, "not an entry of a file of nodes: {why}"),
             Self::Node(why) => write!(f, "not a node: {why}"),
-            Self::OtherId { got, of } => write!(f, "under the id {got} is the node {of}"),
+            Self::OtherId { got, of } => write!(f, "the id {got} is not that of the node {of}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a node.
+//! The knowledge about a node.
 
 use std::fmt;
 
@@ -9,47 +9,47 @@ use serde::{Deserialize, Serialize};
 
 use super::{UnixTime, WrongEntry};
 
-/// All that is known of a node: a line of a file.
+/// All knowledge about a node: a line of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownNode {
     /// Its id.
     pub node_id: NodeId,
-    /// Its key, and where it is.
+    /// Its key and its endpoint.
     pub enode: Enode,
     /// The newest record that was found.
     pub record: Option<NodeRecord>,
-    /// Who named it first.
+    /// The source that named it first.
     pub source: Source,
-    /// What came of the last visit; `None` if there was none.
+    /// The outcome of the last visit; `None` if there was none.
     pub outcome: Option<Outcome>,
-    /// What it calls its software.
+    /// The client name in its Hello.
     pub client: Option<String>,
     /// Its version of the base protocol.
     pub p2p_version: Option<u64>,
-    /// What it speaks, in the order of its Hello.
+    /// Its capabilities, in the order of its Hello.
     #[serde(default, with = "capabilities")]
     pub capabilities: Vec<Capability>,
     /// The fork identifier of `eth` in its record.
     pub record_fork_id: Option<String>,
-    /// What it says of its chain, if it speaks `eth`.
+    /// Its Status, if it speaks `eth`.
     pub eth: Option<EthStatus>,
-    /// How long it took to answer a Ping, in microseconds.
+    /// The round trip of a Ping, in microseconds.
     pub rtt_us: Option<u64>,
-    /// What went wrong at the last visit, if anything did. A node that was met may have disconnected.
+    /// The failure of the last visit, if any. A node that was met may have disconnected.
     pub failure: Option<FailureInfo>,
-    /// When it answered first.
+    /// The time of its first answer.
     pub first_seen: Option<UnixTime>,
-    /// When it answered last.
+    /// The time of its last answer.
     pub last_seen: Option<UnixTime>,
-    /// When it was visited last.
+    /// The time of the last visit.
     pub last_check: Option<UnixTime>,
-    /// One more for each visit at which it answered, half for each at which it did not.
+    /// Grows by one with each visit that it answered, and halves with each other visit.
     #[serde(default)]
     pub liveness: u32,
 }
 
 impl KnownNode {
-    /// A node of which nothing is known but what names it.
+    /// Makes an entry for a node that was only named.
     #[must_use]
     pub fn new(node: Node, source: Source) -> Self {
         let enode = node.to_enode();
@@ -77,7 +77,7 @@ impl KnownNode {
         }
     }
 
-    /// Checks that its parts are of one node, as it was read.
+    /// Checks that all parts of an entry belong to one node.
     pub(super) fn checked(mut self) -> Result<Self, WrongEntry> {
         let record = self.record.as_ref().map(NodeRecord::node_id);
         for of in [Some(self.enode.node_id()), record].into_iter().flatten() {
@@ -86,7 +86,7 @@ impl KnownNode {
                 return Err(WrongEntry::OtherId { got, of });
             }
         }
-        // The URL has no place for a second address.
+        // A URL cannot hold a second address.
         let named = self.record.as_ref().map(NodeRecord::to_enode);
         if let Some(named) = named.filter(|named| named.endpoint() == self.enode.endpoint()) {
             self.enode = named;
@@ -94,20 +94,19 @@ impl KnownNode {
         Ok(self)
     }
 
-    /// The reason in its Disconnect, or in ours, if one was sent.
+    /// Returns the reason in its Disconnect, or in ours.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         self.failure.as_ref()?.reason
     }
 
-    /// Notes that it has answered.
+    /// Records an answer.
     pub fn seen(&mut self, at: UnixTime) {
         self.first_seen.get_or_insert(at);
         self.last_seen = self.last_seen.max(Some(at));
     }
 
-    /// Takes where a source says that it can be dialled, if neither its record nor anybody else has said where.
-    /// Returns whether it does.
+    /// Takes the endpoint from a source if none is known; returns whether it did.
     pub fn take_endpoint(&mut self, enode: &Enode) -> bool {
         let known = self.record.is_some() || self.enode.tcp_endpoint().is_some();
         let is_news = !known && enode.tcp_endpoint().is_some();
@@ -117,7 +116,7 @@ impl KnownNode {
         is_news
     }
 
-    /// Takes a record, if it is newer than the one that is known; it says where the node is.
+    /// Takes a newer record, and the endpoint in it.
     pub fn take_record(&mut self, record: NodeRecord) {
         let known = self.record.as_ref().map(NodeRecord::seq);
         if record.node_id() != self.node_id || known >= Some(record.seq()) {
@@ -136,7 +135,7 @@ fn fork_id(record: &NodeRecord) -> Option<String> {
     eth::ForkId::of_record(record).map(|id| id.to_string())
 }
 
-/// Capabilities as objects, as in all other answers.
+/// Capabilities as JSON objects, like in all other output.
 mod capabilities {
     use peermux::Capability;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -166,7 +165,7 @@ mod capabilities {
     }
 }
 
-/// Who named a node.
+/// The source that named a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -182,44 +181,44 @@ pub enum Source {
     V5,
 }
 
-/// What came of a visit.
+/// The outcome of a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It said who it is.
+    /// It sent its Hello.
     Met,
-    /// It sent a Disconnect in the place of its Hello.
+    /// It sent a Disconnect instead of its Hello.
     Refused,
-    /// It proved its key, and then said something that is no Hello, or another node's.
+    /// It proved its key, and then sent no valid Hello of its own.
     BadHello,
-    /// It closed the connection without a word.
+    /// It closed the connection during the handshake.
     HungUp,
-    /// It took the connection and said nothing.
+    /// It accepted the connection, and sent nothing.
     Silent,
-    /// What it answered is no handshake of RLPx for this key.
+    /// Its answer is not an RLPx handshake for this key.
     NotRlpx,
-    /// Its machine refused the connection: nothing listens there.
+    /// Its machine refused the connection.
     ConnectionRefused,
-    /// No connection came about in time.
+    /// The connection timed out.
     TimedOut,
-    /// There is no way there.
+    /// There is no route to it.
     Unreachable,
     /// Its name has no address.
     NotResolved,
-    /// The connection failed in another way, perhaps here.
+    /// The connection failed in another way, perhaps on this side.
     ConnectionFailed,
-    /// It was not dialled: it takes no connections, or is at an address that is not to be dialled.
+    /// It was not dialled: it accepts no connections, or its address is not permitted.
     NotDialled,
 }
 
 impl Outcome {
-    /// Whether the node has proven that it is there.
+    /// Returns whether the node has proven that it is there.
     #[must_use]
     pub fn is_answer(self) -> bool {
         matches!(self, Self::Met | Self::Refused | Self::BadHello)
     }
 
-    /// As files have it.
+    /// Returns the name in files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -259,7 +258,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a node says of its chain.
+/// The Status of a node that speaks `eth`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EthStatus {
     /// The version of `eth`.
@@ -272,7 +271,7 @@ pub struct EthStatus {
     pub fork_id: String,
     /// The hash of the newest block.
     pub head: String,
-    /// The number of the newest block, which `eth/68` does not tell.
+    /// The number of the newest block. `eth/68` does not transmit it.
     pub latest: Option<u64>,
 }
 

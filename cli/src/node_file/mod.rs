@@ -1,8 +1,8 @@
-//! Files of nodes: what `peermux crawl` writes, and reads to go on.
+//! Files of nodes, which `peermux crawl` writes and reads.
 //!
-//! A file has one of three forms: JSON lines, an object with all that is known of a node each; the node
-//! set of go-ethereum's `devp2p`; or nodes as text, an enode URL or a record a line, where `#` begins a
-//! remark. Reading tells them apart by how the file begins.
+//! A file has one of three forms: JSON lines, with one object for each node; the node set of
+//! go-ethereum's `devp2p`; or text, with an enode URL or a record on each line, where `#` begins a
+//! comment. The reader recognises the form by the beginning of the file.
 
 mod error;
 mod known;

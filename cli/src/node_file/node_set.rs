@@ -1,4 +1,4 @@
-//! The node set of go-ethereum's `devp2p`: an object with an entry for each node, under its id.
+//! The node set of go-ethereum's `devp2p`: an object with an entry for each node id.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,10 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::read::NodesRead;
 use super::{KnownNode, NodeFileError, Source, UnixTime, WrongEntry};
 
-/// How Go writes that there is no time.
+/// The zero value of a time in Go.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// A node in a set. A node without a record has its enode URL in its place, which `devp2p` reads too.
+/// A node in a set.
+///
+/// A node without a record has its enode URL instead, which `devp2p` reads too.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -83,7 +85,7 @@ impl From<Entry> for KnownNode {
     }
 }
 
-/// Writes a set.
+/// Writes a node set.
 pub(super) fn write<'a>(
     nodes: impl IntoIterator<Item = &'a KnownNode>,
     out: &mut impl Write,
@@ -97,7 +99,9 @@ pub(super) fn write<'a>(
     out.write_all(b"\n}\n")
 }
 
-/// Reads a set that begins on this line. An entry at a time is in memory beside those that are kept.
+/// Reads a node set that begins on this line.
+///
+/// Besides the nodes to keep, only one entry at a time is in memory.
 pub(super) fn read(
     from: impl Read,
     first: u64,
@@ -120,14 +124,14 @@ pub(super) fn read(
         if error.is_io() {
             return NodeFileError::Io(error.into());
         }
-        // Its lines are counted from where the set begins.
+        // The parser counts lines from the beginning of the set.
         let line = first.saturating_add(error.line() as u64).saturating_sub(1);
         let why = WrongEntry::json(&error);
         NodeFileError::Entry { line, why }
     })
 }
 
-/// Counts lines, for an error that the parser does not know of.
+/// Counts lines for errors that the parser does not find.
 struct Counted<'a, R> {
     from: R,
     line: &'a Cell<u64>,
@@ -146,7 +150,7 @@ impl<R: Read> Read for Counted<'_, R> {
 struct Entries<'a> {
     nodes: &'a mut NodesRead,
     line: &'a Cell<u64>,
-    /// An entry under another node's id, and its line.
+    /// An entry with the id of another node, and its line.
     other: &'a mut Option<(u64, WrongEntry)>,
 }
 
@@ -154,7 +158,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with an entry for each node, under its id")
+        f.write_str("an object with an entry for each node id")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -163,7 +167,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
             if node.node_id != id {
                 let (got, of) = (id, node.node_id);
                 *self.other = Some((self.line.get(), WrongEntry::OtherId { got, of }));
-                return Err(A::Error::custom("an entry under another id"));
+                return Err(A::Error::custom("an entry has the id of another node"));
             }
             self.nodes.keep(node);
         }

@@ -1,32 +1,33 @@
-//! Reading a file of nodes, in whatever form it is.
+//! Reads files of nodes of any form.
 
 use std::io::{BufRead, Cursor, Read};
 
 use super::{KnownNode, NodeFileError, Source, WrongEntry, node_set};
 use crate::form;
 
-/// No file of nodes is larger, in bytes.
+/// The size limit of a file, in bytes.
 pub const MAX_FILE: u64 = 512 << 20;
 
-/// No line of JSON lines or of text is longer, in bytes.
+/// The size limit of a line of JSON or text, in bytes.
 pub const MAX_LINE: usize = 64 << 10;
 
-/// What was read.
+/// The nodes of a file.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct NodesRead {
     /// The nodes, in the order of the file.
     pub nodes: Vec<KnownNode>,
-    /// How many more there were than may be kept.
+    /// The number of nodes beyond the limit.
     pub left_out: u64,
     max: usize,
 }
 
 impl NodesRead {
     pub(super) fn keep(&mut self, node: KnownNode) {
-        match self.nodes.len() < self.max {
-            true => self.nodes.push(node),
-            false => self.left_out += 1,
+        if self.nodes.len() < self.max {
+            self.nodes.push(node);
+        } else {
+            self.left_out += 1;
         }
     }
 }
@@ -34,7 +35,8 @@ impl NodesRead {
 /// Reads a file, and keeps at most `max` nodes.
 ///
 /// # Errors
-/// [`NodeFileError`] says on which line what is wrong.
+///
+/// [`NodeFileError`], with the line.
 pub fn read(file: impl BufRead, max: usize) -> Result<NodesRead, NodeFileError> {
     let mut nodes = NodesRead {
         max,
@@ -61,13 +63,13 @@ pub fn read(file: impl BufRead, max: usize) -> Result<NodesRead, NodeFileError> 
     }
 }
 
-/// Whether the first line is that of JSON lines: there is no such word in a set.
+/// Returns whether the first line is one of JSON lines. A node set has no `node_id`.
 fn is_json_line(line: &[u8]) -> bool {
     let word = br#""node_id""#;
     line.windows(word.len()).any(|part| part == word)
 }
 
-/// Reads one line, or as much of it as shows that it is too long.
+/// Reads one line, or the beginning of a line that is too long.
 fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> Result<usize, NodeFileError> {
     let limit = (MAX_LINE + 1) as u64;
     Ok(file.take(limit).read_until(b'\n', line)?)
@@ -93,7 +95,7 @@ fn read_lines(
     }
 }
 
-/// The node of a line, if it has one.
+/// Returns the node on a line, if there is one.
 fn entry(line: &[u8]) -> Result<Option<KnownNode>, WrongEntry> {
     if line.len() > MAX_LINE {
         return Err(WrongEntry::TooLong { limit: MAX_LINE });

@@ -18,7 +18,7 @@ fn record(number: u8) -> NodeRecord {
     record.sign(&key(number)).expect("a short record")
 }
 
-/// One of which everything is known, and one of which nothing is.
+/// Returns a node with all fields, and one with none.
 fn nodes() -> Vec<KnownNode> {
     let full = KnownNode {
         outcome: Some(Outcome::Met),
@@ -108,7 +108,7 @@ fn a_node_set_keeps_what_it_has_a_place_for() {
     };
     assert_eq!(*full, wanted);
     assert_eq!(empty.enode, other.enode);
-    // On one line, and with nothing in it.
+    // A set on one line, and an empty set.
     let short = text.replace('\n', "");
     assert_eq!(read_all(short).expect("the same").nodes.len(), 2);
     assert!(read_all("{}\n").expect("a set").nodes.is_empty());
@@ -158,12 +158,12 @@ fn what_is_wrong_is_told_with_its_line() {
     let cases = [
         (format!("{lines}{{\"node_id\"\n"), "line 3: not an entry"),
         (lines.replace("\"v4\"", "\"x\""), "line 1: not an entry"),
-        (other, "line 2: under the id"),
+        (other, "line 2: the id"),
         (set.replace("\"seq\"", "\"s\""), "line 2: not an entry"),
         (set.replace("00:00:03Z", "noon"), "line 2: not an entry"),
         (
             set.replace(&two.to_string(), &one.to_string()),
-            "line 3: under the id",
+            "line 3: the id",
         ),
         (format!("\n\n{set}x"), "line 7: not an entry"),
         (format!("{one}\n{secret}\n"), "line 2: not a node: "),

@@ -6,31 +6,33 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// The last second of the year 9999: later ones have no text form.
+/// The last second of the year 9999. Later times have no text form.
 const LATEST: u64 = 253_402_300_799;
 
-/// A time in whole seconds since 1970, written as `2026-11-27T15:21:15Z` (RFC 3339).
+/// A time in whole seconds, written as `2026-11-27T15:21:15Z` (RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// When 1970 began.
+    /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
 
-    /// This many seconds after 1970 began.
+    /// Returns the time this many seconds after the beginning of 1970.
     #[must_use]
     pub fn from_secs(secs: u64) -> Self {
         Self(secs.min(LATEST))
     }
 
-    /// A time of the machine's clock; the beginning of 1970 stands for all before.
+    /// Converts a time of the machine's clock.
+    ///
+    /// A time before 1970 becomes its beginning.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH);
         Self::from_secs(since.unwrap_or_default().as_secs())
     }
 
-    /// In milliseconds since 1970.
+    /// Returns milliseconds since 1970.
     #[must_use]
     pub fn millis(self) -> u64 {
         self.0.saturating_mul(1000)

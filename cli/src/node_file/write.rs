@@ -1,4 +1,4 @@
-//! Writing nodes.
+//! Writes files of nodes.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{KnownNode, node_set};
 
-/// The columns of a table.
+/// The columns of a CSV table.
 const COLUMNS: &str = "node_id,host,tcp,udp,client,p2p_version,capabilities,eth_version,network,\
     genesis,fork_id,head,record_fork_id,rtt_us,outcome,stage,fault,reason_code,reason,failure,source,first_seen,\
     last_seen,last_check,liveness,record";
@@ -16,16 +16,16 @@ const COLUMNS: &str = "node_id,host,tcp,udp,client,p2p_version,capabilities,eth_
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// An object a line, with all that is known.
+    /// One JSON object for each node.
     JsonLines,
-    /// A table, comma-separated; it is not read again.
+    /// A table in CSV, which is not read again.
     Csv,
     /// go-ethereum's node set.
     NodeSet,
 }
 
 impl Format {
-    /// What a file of this name has: a table in `.csv`, a node set in `.json`, else JSON lines.
+    /// Returns the form by file name: `.csv`, `.json` for a node set, else JSON lines.
     #[must_use]
     pub fn of_name(path: &Path) -> Self {
         let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
@@ -40,7 +40,8 @@ impl Format {
 /// Writes nodes in a form.
 ///
 /// # Errors
-/// What writing says.
+///
+/// The error of the writer.
 pub fn write<'a>(
     format: Format,
     nodes: impl IntoIterator<Item = &'a KnownNode>,
@@ -100,16 +101,17 @@ fn row(node: &KnownNode, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", fields.join(","))
 }
 
-/// A value with names, by its name in JSON.
+/// Returns the JSON name of a value.
 fn word(value: Option<impl Serialize>) -> io::Result<String> {
     let value = serde_json::to_value(value)?;
     Ok(value.as_str().unwrap_or_default().to_owned())
 }
 
-/// A field of a table ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
+/// Quotes a field of a table ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
 fn quoted(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
     }
 }

@@ -4,7 +4,7 @@ use crate::foreign::{closed_port, enode_at};
 use crate::process::{Ended, Peermux, keys, parse, run};
 use crate::tmux::Tmux;
 
-/// The one result of a measurement.
+/// Returns the result of a measurement.
 fn result(ended: Ended) -> Value {
     let mut events = ended.events();
     assert_eq!(events.len(), 1, "{events:?}");
@@ -125,7 +125,7 @@ fn a_terminal_shows_how_far_it_is_and_what_was_measured_until_ctrl_c() {
         let (done, rest) = told.expect("what was measured");
         assert!(done.parse::<u64>().is_ok_and(|done| done > 0), "{screen}");
         assert!(rest.starts_with(what), "{screen}");
-        // The line of the progress is gone.
+        // The line with the progress is cleared.
         assert!(!screen.contains(" left"), "{screen}");
     }
 }

@@ -6,15 +6,16 @@ use crate::folder::Folder;
 use crate::process::{Peermux, keys, run};
 use crate::tmux::Tmux;
 
-/// Somebody who listens, and the enode URL to join.
+/// Starts a chat that listens, and returns its enode URL.
 fn listener(arguments: &[&str]) -> (Peermux, String) {
     let mut chat = Peermux::start(&[&["chat", "--listen", "127.0.0.1:0"], arguments].concat());
-    let enode = match arguments.contains(&"--json") {
-        true => chat.event("listening")["enode"]
+    let enode = if arguments.contains(&"--json") {
+        chat.event("listening")["enode"]
             .as_str()
             .expect("a URL")
-            .to_owned(),
-        false => chat.line(),
+            .to_owned()
+    } else {
+        chat.line()
     };
     (chat, enode)
 }
@@ -30,7 +31,7 @@ fn two_people_talk() {
     assert_eq!(ann.line(), "Ben: hello Ann");
     ann.say("hello Ben, grüß dich");
     loop {
-        // What was said before Ben came is in the history, unless Ann's line was read later.
+        // A line from before Ben came is in the history, unless Ann's line was read later.
         match ben.line().as_str() {
             "(earlier) Ann: anybody there?" | "Ann: anybody there?" => {}
             line => break assert_eq!(line, "Ann: hello Ben, grüß dich"),
@@ -71,7 +72,7 @@ fn who_joins_two_hears_each_line_once_and_others_join_too() {
     for joined in [&mut ann, &mut ben] {
         assert_eq!(joined.line(), "* Carol is here");
     }
-    // Dan closes a circle, so each line comes to him and to Ann twice.
+    // Dan closes a circle, so each line reaches him and Ann twice.
     let both = ["--dial", &to_ann, "--dial", &to_carol];
     let mut dan = Peermux::start(&[&["chat", "--name", "Dan"], &both[..]].concat());
     assert_eq!(dan.line(), "* Ann is here");
@@ -100,7 +101,7 @@ fn events_for_programs() {
     assert_eq!(keys(&line), ["event", "name", "node_id", "text"]);
     assert_eq!(line["text"], "one");
     assert_eq!(line["node_id"], joined["node_id"]);
-    // Ann has heard it, so it is history for whoever comes later.
+    // Ann has received it, so it is history for later peers.
     let mut carl = Peermux::start(&["chat", "--dial", &enode, "--name", "Carl", "--json"]);
     assert_eq!(carl.event("joined")["name"], "Ann");
     let history = carl.event("history");
@@ -166,10 +167,12 @@ fn a_node_without_chat_is_a_failure() {
     let (mut node, enode) = Peermux::listen(&[]);
     let (line, _) = Peermux::start(&["chat", "--dial", &enode]).ended().failed();
     assert!(
-        line.contains("does not speak what is needed here (chat/2), but: bench/1, echo/1"),
+        line.contains(
+            "shares none of the protocols needed here (chat/2); it speaks: bench/1, echo/1"
+        ),
         "{line}"
     );
-    // And the node says what it was offered.
+    // The node reports the capabilities that it was offered.
     let refused = node.json();
     assert_eq!(refused["event"], "inbound_failed");
     assert_eq!(refused["capabilities"][0]["name"], "chat", "{refused}");
@@ -189,7 +192,7 @@ fn wrong_arguments_are_told() {
     );
 }
 
-/// A terminal, and the command line of somebody who is to chat there.
+/// Returns a terminal, and the command line of a chat for it.
 fn in_terminal(enode: &str, name: &str) -> Option<(Tmux, String)> {
     let terminal = Tmux::start(70, 24)?;
     let binary = env!("CARGO_BIN_EXE_peermux");
@@ -197,7 +200,7 @@ fn in_terminal(enode: &str, name: &str) -> Option<(Tmux, String)> {
     Some((terminal, command))
 }
 
-/// Checks that the shell has its terminal as it was.
+/// Checks that the mode of the terminal is restored.
 fn assert_usual(terminal: &Tmux) {
     let is_usual = "stty -a | grep -q ' icanon' && stty -a | grep -q ' echo '";
     terminal.line(&format!("clear; {is_usual} && echo cooked-$((1+1))"));
@@ -228,7 +231,7 @@ fn a_line_being_typed_is_not_torn() {
     terminal.line("ine");
     assert_eq!(ann.line(), "Ben: half a line");
 
-    // It is brought back, changed, and said again.
+    // The line is brought back, changed, and sent again.
     terminal.press(&["Up", "BSpace"]);
     terminal.line("d");
     assert_eq!(ann.line(), "Ben: half a lind");
@@ -262,7 +265,7 @@ fn long_lines_stay_whole_and_what_is_typed_ahead_is_said() {
     terminal.line(&format!("clear; {command}; echo ended-$?"));
     assert_eq!(ann.line(), "* Ben is here");
     terminal.shows(&["* Ann is here\n>"]);
-    // In one write, as somebody pastes it.
+    // In one write, like pasted text.
     terminal.press(&["o", "n", "e", "Enter", "t", "w", "o", "Enter"]);
     assert_eq!(ann.line(), "Ben: one");
     assert_eq!(ann.line(), "Ben: two");

@@ -8,7 +8,7 @@ fn listen(file: &str) -> [&str; 5] {
 #[test]
 fn options_win_over_the_file() {
     let folder = Folder::new();
-    // Where nobody can listen: the address is for documentation.
+    // An address for documentation, on which no process can listen.
     let text = "name = \"named\"\nlisten = \"192.0.2.1:1\"\nmax_peers = 0\n";
     let file = folder.file("node.toml", text);
     let (_node, enode) = Peermux::listen(&["--config", &file, "--max-peers", "1"]);
@@ -25,17 +25,24 @@ fn what_is_wrong_is_named_with_its_place() {
     let cases = [
         (
             "max_peers = 25\n\n  max_pears = 25\n",
-            "line 3, column 3: unknown field `max_pears`",
+            "line 3, column 3: there is no setting max_pears; did you mean max_peers?",
         ),
         (
             "name = \"ä\"\nredial_gap = \"5 parsecs\"\n",
             "line 2, column 14: \"5 parsecs\" is not a time such as 30s",
         ),
         ("memory.per_peer = \"4 bits\"\n", "line 1, column 19: "),
-        ("peer.stall_limit = 6\n", "line 1, column 20: "),
+        (
+            "peer.stall_limit = 6\n",
+            "line 1, column 20: invalid type: integer `6`, expected a time such as \"30s\"",
+        ),
+        (
+            "max_peers = \"many\"\n",
+            "line 1, column 13: invalid type: string \"many\", expected a whole number (0 or more)",
+        ),
         (
             "[peer]\nstall = \"6s\"\n",
-            "line 2, column 1: unknown field `stall`",
+            "line 2, column 1: there is no setting peer.stall; did you mean peer.stall_limit?",
         ),
         (
             "static_nodes = [\n  \"enode://nobody\",\n]\n",
@@ -74,7 +81,7 @@ fn a_file_is_checked_as_a_node_would() {
     assert_eq!(told["changed"], 2);
     let nobody = "enode://79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
     let cases = [
-        ("max_pears = 1\n", "unknown field `max_pears`"),
+        ("max_pears = 1\n", "did you mean max_peers?"),
         (
             "max_pending = 0\n",
             "max_pending is 0, but must be at least 1",
@@ -117,4 +124,11 @@ fn what_a_running_node_has_is_shown() {
         "{defaults:?}"
     );
     assert!(defaults.contains(&"# max_peers = 50".to_owned()));
+    // A node without metrics shows the setting, too.
+    for lines in [&shown, &defaults] {
+        assert!(
+            lines.contains(&"# metrics: not set".to_owned()),
+            "{lines:?}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Core dumps would hold keys.
+//! Core dumps, which would contain keys.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -10,8 +10,9 @@ use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 
 use crate::folder::Folder;
 
-/// A node whose shell allows core dumps of any size, as far as the machine lets it: its limits, and
-/// how it ends when it crashes.
+/// Crashes a node whose shell allows core dumps of any size.
+///
+/// Returns the limits of the node, and how it ended.
 fn crash(option: &str) -> (String, ExitStatus) {
     let folder = Folder::new();
     let script = format!("ulimit -c $(ulimit -Hc); exec \"$0\" listen --addr 127.0.0.1:0 {option}");

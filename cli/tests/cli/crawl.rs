@@ -1,4 +1,4 @@
-//! `peermux crawl` over networks of real nodes, and over what only looks like one.
+//! `peermux crawl` over networks of real nodes, and over servers that are none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,19 +24,19 @@ use crate::folder::Folder;
 use crate::foreign::{closed_port, closing_server, enode_at, silent_server, web_server};
 use crate::process::{Peermux, keys, parse, run};
 
-/// Where a network of this test is. What other networks have left asks at ports that may be ours now, so on
-/// Linux it has an address of its own.
+/// Returns the address of a test's network, a separate one on Linux.
+///
+/// Remains of other networks may still send requests to ports that are now ours.
 fn own_address() -> String {
-    match cfg!(target_os = "linux") {
-        true => {
-            let [_, a, b, c] = std::process::id().to_be_bytes();
-            format!("127.{}.{b}.{}:0", 64 + a, c.max(1))
-        }
-        false => "127.0.0.1:0".to_owned(),
+    if cfg!(target_os = "linux") {
+        let [_, a, b, c] = std::process::id().to_be_bytes();
+        format!("127.{}.{b}.{}:0", 64 + a, c.max(1))
+    } else {
+        "127.0.0.1:0".to_owned()
     }
 }
 
-/// A node of that network, its enode URL and its record.
+/// Starts a node of that network, and returns its enode URL and its record.
 fn member(arguments: &[&str]) -> (Peermux, String, String) {
     let fixed = ["listen", "--addr", &own_address(), "--json"];
     let mut node = Peermux::start(&[&fixed, arguments].concat());
@@ -76,7 +76,7 @@ impl EthNode {
         }
     }
 
-    /// Waits until the bootnode has answered, and so has asked back.
+    /// Waits until the bootnode has answered, and so has sent its own Ping.
     fn is_known(&self) {
         let v4 = self.server.discv4().expect("it speaks it");
         self.runtime.block_on(async {
@@ -87,7 +87,7 @@ impl EthNode {
     }
 }
 
-/// What programs read of a run: what came of each node by its id, and the summary.
+/// Runs a crawl for programs; returns the outcomes by node id, and the summary.
 fn results(arguments: &[&str]) -> (BTreeMap<String, Value>, Value) {
     let mut events = run(&[&["crawl", "--json"], arguments].concat()).events();
     let summary = events.pop().expect("a summary");
@@ -103,7 +103,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-/// What a node speaks, as `name/version`.
+/// Returns the capabilities of a node, as `name/version`.
 fn capabilities(node: &Value) -> Vec<String> {
     let all = node["capabilities"].as_array().expect("a list");
     let all = all.iter();
@@ -116,7 +116,7 @@ fn id(enode: &str) -> String {
     node.node_id().to_string()
 }
 
-/// The lines of a file, as JSON, by node id.
+/// Returns the JSON lines of a file by node id.
 fn lines(path: &str) -> BTreeMap<String, Value> {
     let written = fs::read_to_string(path).expect("it was written");
     let lines = written.lines().map(parse);
@@ -133,9 +133,9 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     let (_full, full, _) = member(&["--discovery", "--max-peers", "0"]);
     let (_taken, closed) = closed_port();
     let dead = enode_at(closed);
-    // Whom the bootnode answers it knows.
+    // The bootnode knows the nodes that it answers.
     for node in [&mut ann, &mut ben] {
-        // The one that speaks `eth` is of no use to them.
+        // The node that speaks `eth` is useless to them.
         while node.json()["event"] != "peer_add" {}
     }
     eth.is_known();
@@ -163,7 +163,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
         assert_eq!(capabilities(node), speaks, "{node}");
         assert_eq!(node["p2p_version"], 5, "{node}");
         assert!(node["rtt_us"].as_u64().expect("a Pong came") > 0, "{node}");
-        // Another version may have been faster to name it.
+        // The other version may have named it first.
         assert!(node["source"] == source || node["source"] == "v5", "{node}");
         assert!(text(&node["record"]).starts_with("enr:"), "{node}");
         assert_eq!(text(&node["enode"]), *enode);
@@ -200,13 +200,13 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     let headline = format!(">nodes: {known} known, {met} met, {refused} refused,");
     assert!(svg.contains(&headline), "{svg}");
 
-    // The file says the same, and the next run goes on with it.
+    // The file agrees, and the next run continues from it.
     let mut written = lines(&out);
     for node in written.values_mut() {
         node["event"] = "node".into();
     }
     for (id, node) in &nodes {
-        // When it was seen last may have changed since.
+        // The time of its last answer may have changed since.
         let (mut line, mut node) = (written[id].clone(), node.clone());
         line["last_seen"] = Value::Null;
         node["last_seen"] = Value::Null;
@@ -216,7 +216,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     visited_again(&folder, &folder.file("ours.jsonl", &ours.join("\n")));
 }
 
-/// Two more runs over what the first one wrote, with other forms of files.
+/// Runs twice more over the file of the first run, with other forms of files.
 fn visited_again(folder: &Folder, first: &str) {
     let again = |from: &str, out: &str| {
         let again = ["crawl", "--private-networks", "--discovery", "none"];
@@ -264,7 +264,7 @@ fn visited_again(folder: &Folder, first: &str) {
     }
 }
 
-/// What came of a visit to each of these.
+/// Returns the outcome of a visit to each of these.
 fn outcomes(folder: &Folder, addrs: &[SocketAddr], arguments: &[&str]) -> Vec<String> {
     let enode = |addr: &SocketAddr| {
         let key = SecretKey::generate().public_key();
@@ -408,7 +408,7 @@ fn wrong_usage_and_broken_files_are_told() {
         ),
         (
             &["crawl", "--bootnode", &enode, "--discovery", "none,v4"],
-            "none stands alone",
+            "none cannot be combined",
         ),
         (
             &["crawl", "--bootnode", &enode, "--at-once", "65"],
@@ -430,10 +430,12 @@ fn wrong_usage_and_broken_files_are_told() {
     assert!(line.contains("missing: No such file"), "{line}");
     let nowhere = folder.text("none/out.jsonl");
     let (line, _) = run(&["crawl", "--bootnode", &enode, "--out", &nowhere]).failed();
-    assert!(line.contains("none: No such file"), "{line}");
+    assert!(line.contains("none/out.jsonl: No such file"), "{line}");
 }
 
-/// A node that sends a Status of `eth`, if only of zeros, and no Pong, as reth does before it has ours.
+/// Runs a node that sends a Status of `eth`, and no Pong.
+///
+/// reth sends no Pong before it has our Status. The Status here is all zeros.
 async fn sends_no_pong(listener: TcpListener, key: SecretKey) {
     let (stream, _) = listener.accept().await.expect("a connection");
     let stream = TcpTransport::new(stream, SocketOptions::default()).expect("a transport");
@@ -462,7 +464,7 @@ fn a_node_without_a_pong_holds_nobody_up() {
     let enode = Enode::new(key.public_key(), addr);
     runtime.spawn(sends_no_pong(listener, key));
     let list = folder.file("list.txt", &enode.to_string());
-    // The time that an answer may take is not waited for.
+    // The crawl does not wait for the whole time limit.
     let (nodes, _) = results(&[
         "--nodes",
         &list,

@@ -78,7 +78,7 @@ fn a_newer_address_book_is_told_of_and_left_alone() {
     for _ in 0..2 {
         let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--data-dir", &home]).failed();
         assert!(
-            line.contains("addresses.redb is of a newer peermux (format 99, "),
+            line.contains("addresses.redb was written by a newer peermux (format 99, "),
             "{line}"
         );
         assert!(line.ends_with("or move the file away to begin with an empty one"));
@@ -99,7 +99,7 @@ fn the_number_of_the_own_record_goes_on_after_a_restart() {
         record.expect("a valid one")
     };
     let (first, second) = (record(), record());
-    // The system chose other ports.
+    // The system has chosen other ports.
     assert_eq!(second.seq(), first.seq() + 1);
     assert_eq!(second.node_id(), first.node_id());
 }
@@ -173,14 +173,14 @@ fn a_folder_that_others_can_change_or_a_link_to_one_is_refused() {
     node.terminated().succeeded();
 }
 
-/// Only root can give a folder away.
+/// Only root can change the owner of a folder.
 #[test]
 fn a_folder_of_another_user_is_refused() {
     let folder = Folder::new();
     let home = folder.text("home");
     fs::create_dir(&home).expect("a folder");
     if let Err(error) = chown(&home, Some(65534), None) {
-        eprintln!("not tested, since the folder cannot be given away: {error}");
+        eprintln!("not tested, since the owner of the folder cannot be changed: {error}");
         return;
     }
     let (line, _) = run(&["listen", "--data-dir", &home]).failed();
@@ -213,9 +213,9 @@ fn a_path_that_is_too_long_for_a_socket_stops_no_node() {
     let folder = Folder::new();
     let home = folder.text(&"x".repeat(120));
     let (mut node, _) = Peermux::listen(&["--data-dir", &home]);
-    node.log("the node runs without one, --admin PATH gives it another");
+    node.log("the node runs without an admin socket, --admin PATH gives it another path");
     let (line, _) = run(&["peers", "--data-dir", &home]).failed();
-    assert!(line.contains("so the node needs --admin PATH"), "{line}");
+    assert!(line.contains("a shorter one with --admin PATH"), "{line}");
     assert_eq!(node.terminated().code, Some(0));
 
     let admin = folder.text("admin");

@@ -14,7 +14,7 @@ fn programs_can_follow_the_tour() {
     let names: Vec<_> = of("node").iter().map(|node| &node["name"]).collect();
     assert_eq!(names, ["alice", "bob", "carol"]);
 
-    // Of two versions that both sides speak the higher one; ranges by name, from 16 on.
+    // The higher of two shared versions; ranges are sorted by name, from 16 on.
     let matched = of("matched");
     let with_bob = json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },

@@ -1,6 +1,6 @@
-use crate::process::Peermux;
+use crate::process::{Peermux, run};
 
-/// A node that begins with these bootnodes, its enode URL and its record.
+/// Starts a node with these options, and returns its enode URL and its record.
 pub(crate) fn start(arguments: &[&str]) -> (Peermux, String, String) {
     let fixed = ["listen", "--addr", "127.0.0.1:0", "--json"];
     let mut node = Peermux::start(&[&fixed, arguments].concat());
@@ -10,8 +10,9 @@ pub(crate) fn start(arguments: &[&str]) -> (Peermux, String, String) {
     (node, enode, record)
 }
 
-/// The next peer. Two nodes that find each other may dial at once, and one of the dials is in vain then, on
-/// both sides.
+/// Returns the next peer.
+///
+/// Two nodes that find each other may dial at the same time. Then one of the dials fails, on both sides.
 pub(crate) fn added(node: &mut Peermux) -> serde_json::Value {
     loop {
         let event = node.json();
@@ -36,12 +37,25 @@ fn nodes_find_each_other_from_one_bootnode_on() {
         let boot = ["--discovery", version, "--bootnode", &record];
         let (mut ann, ..) = start(&boot);
         let (mut ben, ..) = start(&boot);
-        // The bootnode and the other one, in any order.
+        // The bootnode and the other node, in any order.
         for node in [&mut ann, &mut ben] {
             let two = [added(node), added(node)];
             assert_ne!(id_of(&two[0]), id_of(&two[1]));
         }
     }
+}
+
+#[test]
+fn the_name_of_a_bootnode_is_resolved() {
+    let (mut boot, enode, _) = start(&["--discovery", "v4"]);
+    let named = enode.replace("127.0.0.1", "localhost");
+    let (_node, ..) = start(&["--discovery", "v4", "--bootnode", &named]);
+    added(&mut boot);
+    let found = run(&["resolve", &named, "--json"]).report();
+    assert_eq!(found["by"][0], "v4");
+    let unknown = enode.replace("127.0.0.1", "nobody.invalid");
+    let (mut node, ..) = start(&["--discovery", "v4", "--bootnode", &unknown]);
+    node.log("a bootnode is not used");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `peermux dns`: a list is made, served by a small DNS server here, and read again.
+//! `peermux dns`: a list is made, served by a small DNS server, and read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use crate::folder::Folder;
 use crate::process::{Peermux, run};
 
-/// The nodes of EIP-1459's example.
+/// The nodes in the example of EIP-1459.
 const NODES: [&str; 2] = [
     "enr:-HW4QOFzoVLaFJnNhbgMoDXPnOvcdVuj7pDpqRvh6BRDO68aVi5ZcjB3vzQRZH2IcLBGHzo8uUN3snqmgTiE56CH3AMBgmlkgnY0iXNlY3AyNTZrMaECC2_24YYkYHEgdzxlSNKQEnHhuNAbNlMlWJxrJxbAFvA",
     "enr:-HW4QAggRauloj2SDLtIHN1XBkvhFZ1vtf1raYQp9TBW2RD5EEawDzbtSmlXUfnaHcvwOizhVYLtr7e6vw7NAf6mTuoCgmlkgnY0iXNlY3AyNTZrMaECjrXI8TLNXU0f8cthpAMxEshUyQlK-AM0PW2wfrnacNI",
@@ -21,7 +21,7 @@ const LINK: &str =
 
 const KEY: &str = "dc599867fc513f8f5e2c2c9c489cde5e71362d1d9ec6e693e0de063236ed1240";
 
-/// Answers for names over UDP until it is dropped.
+/// A DNS server over UDP, which stops when dropped.
 pub(crate) struct Server {
     pub(crate) address: String,
     stopped: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ impl Drop for Server {
     }
 }
 
-/// The response to a query of one question (RFC 1035).
+/// Returns the response to a query with one question (RFC 1035).
 fn answer(query: &[u8], texts: &BTreeMap<String, String>) -> Vec<u8> {
     let (mut name, mut at) = (Vec::new(), 12);
     while query[at] != 0 {
@@ -93,7 +93,7 @@ fn answer(query: &[u8], texts: &BTreeMap<String, String>) -> Vec<u8> {
         let data: Vec<u8> = strings
             .flat_map(|string| [&[string.len() as u8], string].concat())
             .collect();
-        // The name at byte 12, TXT, IN, a minute.
+        // The name at byte 12, type TXT, class IN, one minute to live.
         answer.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60]);
         answer.extend((data.len() as u16).to_be_bytes());
         answer.extend(data);
@@ -126,7 +126,7 @@ fn tree(folder: &Folder) -> (String, BTreeMap<String, String>) {
     list(&made)
 }
 
-/// A list with these records, one a line: its link, and what is to be served.
+/// Makes a list of these records, and returns its link and the records to serve.
 pub(crate) fn list_of(folder: &Folder, nodes: &str) -> (String, BTreeMap<String, String>) {
     let nodes = folder.file("nodes.txt", nodes);
     let made = ["dns", "tree", "--key", KEY, "--domain", "n.example.org"];
@@ -134,7 +134,7 @@ pub(crate) fn list_of(folder: &Folder, nodes: &str) -> (String, BTreeMap<String,
     list(&run(&made).events())
 }
 
-/// The link and the records in what `dns tree` prints.
+/// Returns the link and the records in the output of `dns tree`.
 fn list(made: &[serde_json::Value]) -> (String, BTreeMap<String, String>) {
     let (end, records) = made.split_last().expect("lines");
     assert_eq!(end["event"], "signed");
@@ -152,7 +152,15 @@ fn a_list_is_made_and_read_again() {
     assert!(records["n.example.org"].starts_with("enrtree-root:v1 "));
     assert_eq!(records.len(), 5);
     let server = Server::start(records);
-    let read = run(&["dns", "sync", &link, "--server", &server.address, "--json"]).events();
+    let read = run(&[
+        "dns",
+        "sync",
+        &link,
+        "--dns-server",
+        &server.address,
+        "--json",
+    ])
+    .events();
     let (end, found) = read.split_last().expect("lines");
     assert_eq!(end["event"], "synced");
     assert_eq!(end["domain"], "n.example.org");
@@ -191,8 +199,8 @@ fn what_is_missing_is_told_and_is_a_failure() {
     let (link, mut records) = tree(&folder);
     records.retain(|_, text| text != NODES[0]);
     let server = Server::start(records.clone());
-    let (line, output) = run(&["dns", "sync", &link, "--server", &server.address]).failed();
-    assert_eq!(line, "the list was not read as a whole, failures: 1");
+    let (line, output) = run(&["dns", "sync", &link, "--dns-server", &server.address]).failed();
+    assert_eq!(line, "the list is incomplete, failures: 1");
     assert!(output.iter().any(|line| line == NODES[1]), "{output:?}");
     let is_error = |line: &&String| {
         line.ends_with(".n.example.org: the lookup failed: there is no text under this name")
@@ -201,7 +209,7 @@ fn what_is_missing_is_told_and_is_a_failure() {
 
     records.remove("n.example.org");
     let server = Server::start(records);
-    let (line, output) = run(&["dns", "sync", &link, "--server", &server.address]).failed();
+    let (line, output) = run(&["dns", "sync", &link, "--dns-server", &server.address]).failed();
     assert_eq!(
         line,
         "n.example.org: the lookup failed: there is no text under this name"

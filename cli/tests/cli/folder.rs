@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// It goes with the test. Its path is short enough for a socket in it.
+/// A folder that is removed on drop. Its path is short enough for a socket in it.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -23,12 +23,12 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// As an argument.
+    /// Returns a path in the folder as an argument.
     pub(crate) fn text(&self, name: &str) -> String {
         text(&self.path(name))
     }
 
-    /// A file with this content, for its owner alone, as an argument.
+    /// Writes a file for its owner alone, and returns its path as an argument.
     pub(crate) fn file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized)) -> String {
         fs::write(self.path(name), content).expect("written");
         self.set_mode(name, 0o600);
@@ -43,7 +43,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder left behind harms nobody.
+        // A folder that is left behind does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a node can be mistaken for: sockets that speak something else, or nothing.
+//! Servers that are no nodes: they speak another protocol, or nothing.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -12,18 +12,18 @@ use crate::process::address;
 pub(crate) const OTHER_KEY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
     483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
-/// A node that is said to be at `addr`, with a key that nobody there has.
+/// Returns an enode URL with `addr` and a key of no node.
 pub(crate) fn enode_at(addr: SocketAddr) -> String {
     format!("enode://{OTHER_KEY}@{addr}")
 }
 
-/// The same address with another key.
+/// Returns the same address with another key.
 pub(crate) fn with_other_key(enode: &str) -> String {
     let addr = address(enode);
     format!("enode://{OTHER_KEY}@{addr}")
 }
 
-/// A port that refuses connections: it is taken, and nobody listens.
+/// Returns a port that refuses connections: it is bound without a listener.
 pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -33,21 +33,21 @@ pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
     (socket, addr)
 }
 
-/// A server that takes connections and says nothing: the kernel does the taking.
+/// Returns a server that accepts connections in the kernel, and sends nothing.
 pub(crate) fn silent_server() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound");
     (listener, addr)
 }
 
-/// A server that hangs up on the first connection at once.
+/// Starts a server that closes the first connection at once.
 pub(crate) fn closing_server() -> SocketAddr {
     let (listener, addr) = silent_server();
     thread::spawn(move || listener.accept().map(drop));
     addr
 }
 
-/// A web server: it does not understand the first connection's request, and says so.
+/// Starts a web server that rejects the first request.
 pub(crate) fn web_server() -> SocketAddr {
     let (listener, addr) = silent_server();
     thread::spawn(move || {

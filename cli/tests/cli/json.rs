@@ -1,4 +1,4 @@
-//! What docs/json.md says of each line is true of real ones.
+//! Compares the examples in docs/json.md with real output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::process::{Ended, Peermux, parse, run};
 
 const CHAPTER: &str = include_str!("../../../docs/json.md");
 
-/// The example of each event.
+/// Returns the example of each event.
 fn examples() -> BTreeMap<String, Value> {
     let lines = CHAPTER.lines().filter(|line| line.starts_with('{'));
     let lines = lines.map(parse);
@@ -20,7 +20,7 @@ fn event(line: &Value) -> &str {
     line["event"].as_str().expect("each line has an event")
 }
 
-/// All keys, those of objects within too, but not the names of protocols and settings.
+/// Collects all keys, also of inner objects, without names of protocols and settings.
 fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
     let Value::Object(fields) = line else {
         return;
@@ -34,9 +34,9 @@ fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
                 }
             }
             ("settings", _) => {}
-            // What a setting is depends on which it is.
+            // The value depends on the setting.
             ("value" | "default", _) => {}
-            // What a failure has depends on where it was.
+            // The keys depend on the failure.
             ("error" | "reason", _) => {}
             ("capabilities", Value::Array(all)) => {
                 for one in all {
@@ -55,7 +55,7 @@ fn keys_of(line: &Value) -> BTreeSet<String> {
     all
 }
 
-/// Lines of all kinds, from real nodes.
+/// Returns lines of all kinds, from real nodes.
 fn real_lines() -> Vec<Value> {
     let folder = Folder::new();
     let home = folder.text("home");
@@ -92,7 +92,7 @@ fn real_lines() -> Vec<Value> {
         lines.extend(peers(arguments).events());
     }
     lines.push(other.event("peer_drop"));
-    // What a node of a full house says to strangers.
+    // A node without free places refuses strangers.
     let (_, refused) = run(&["ping", &enode, "--json"]).failed();
     lines.extend(refused.iter().map(|line| parse(line)));
     lines.push(run(&["ping", &other_enode, "--json"]).report());

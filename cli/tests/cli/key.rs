@@ -7,13 +7,13 @@ use crate::folder::Folder;
 use crate::foreign::OTHER_KEY;
 use crate::process::{Peermux, command, keys, run};
 
-/// The secret key 1, and what belongs to it.
+/// The secret key 1.
 const ONE: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 
-/// A file of this name that is not there yet.
+/// Returns the path of a file that does not exist.
 fn file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("peermux-{name}.key"));
-    // It may be there from the last run.
+    // It may exist from the last run.
     let _ = fs::remove_file(&path);
     path.into_os_string()
         .into_string()
@@ -48,7 +48,7 @@ fn a_new_key_is_for_its_owner_alone_and_never_overwritten() {
     assert_eq!(shown, made);
 }
 
-/// The process is killed as soon as there is any file, which is when it writes the key.
+/// Kills the process as soon as a file exists, while it writes the key.
 #[test]
 fn a_kill_while_a_key_is_written_leaves_all_of_it_or_nothing() {
     for _ in 0..20 {
@@ -63,7 +63,7 @@ fn a_kill_while_a_key_is_written_leaves_all_of_it_or_nothing() {
         if let Ok(secret) = fs::read_to_string(&path) {
             assert_eq!(secret.len(), 65, "{secret:?}");
         }
-        // Whatever was left, the next run finds or makes a whole key.
+        // In any case the next run finds or makes a whole key.
         if !fs::exists(&path).expect("a folder") {
             run(&["key", "new", "--key-file", &path]).succeeded();
         }
@@ -84,7 +84,7 @@ fn many_that_make_one_key_file_at_once_agree_on_it() {
     assert_eq!(made.next().expect("one of them").events(), shown);
     assert!(made.next().is_none(), "two keys were made");
     let files = fs::read_dir(folder.path("")).expect("a folder").count();
-    assert_eq!(files, 1, "what was begun is gone");
+    assert_eq!(files, 1, "the unfinished file is gone");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_key_that_others_can_read_is_refused_until_its_mode_is_mended() {
     run(&["key", "show", "--key-file", &key]).succeeded();
 }
 
-/// In a secret of Kubernetes each file is a link, and the folder that it leads to is one too.
+/// In a Kubernetes secret each file is a link, and so is its folder.
 #[test]
 fn a_link_to_a_key_is_refused_and_a_key_behind_a_link_is_not() {
     let folder = Folder::new();
@@ -169,7 +169,7 @@ fn a_wrong_key_is_refused_and_not_repeated() {
     }
 }
 
-/// Wherever it is given, and in whatever form.
+/// In any place, and in any form.
 #[test]
 fn a_key_given_by_mistake_is_never_repeated() {
     let folder = Folder::new();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::folder::Folder;
 use crate::process::{Peermux, address, keys, run};
 
-/// bench and echo as two nodes with both number their messages: by name, from 16 on.
+/// Returns the ranges of bench and echo: sorted by name, from 16 on.
 fn bench_and_echo() -> Value {
     json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },
@@ -183,7 +183,7 @@ fn a_url_that_others_cannot_dial_comes_with_a_remark() {
     let mut node = Peermux::start(&everywhere);
     let enode = node.line();
     assert!(address(&enode).starts_with("127.0.0.1:"), "{enode}");
-    node.log("--advertise HOST[:PORT] names one for others");
+    node.log("--advertise HOST[:PORT] sets one for others");
 
     let advertised = ["--advertise", "node.example.org:30303"];
     let mut node = Peermux::start(&[&everywhere[..], &advertised].concat());

@@ -1,7 +1,7 @@
-//! The `peermux` binary as its users meet it: real processes, real sockets on loopback.
+//! Tests of the `peermux` binary with real processes and real sockets on loopback.
 //!
-//! Nothing here waits by the clock. A test reads a line that says how far a process is, and every
-//! wait has a generous deadline, so that a process that hangs is a failure.
+//! No test waits by the clock. A test reads a line that shows how far a process is. Every wait has a
+//! generous deadline, so that a process that hangs is a failure.
 #![cfg(unix)]
 #![allow(
     clippy::expect_used,
@@ -35,6 +35,7 @@ mod picture;
 mod ping;
 mod process;
 mod record;
+mod refused;
 mod resolve;
 mod service;
 mod signals;

@@ -1,4 +1,4 @@
-//! What a node counts, as Prometheus reads it.
+//! The metrics of a node, as Prometheus reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::folder::Folder;
 use crate::process::{Peermux, run};
 
-/// A listening node that serves metrics, where it listens, and where it serves.
+/// Starts a node with metrics; returns its enode URL and the address of the metrics.
 fn node(arguments: &[&str]) -> (Peermux, String, String) {
     let listen = ["listen", "--addr", "127.0.0.1:0", "--json"];
     let mut node = Peermux::start(&[&listen, arguments].concat());
@@ -23,7 +23,7 @@ fn node(arguments: &[&str]) -> (Peermux, String, String) {
 
 const ANYWHERE: [&str; 2] = ["--metrics", "127.0.0.1:0"];
 
-/// Status and body of the answer to a request.
+/// Returns the status and the body of the answer to a request.
 fn asked(addr: &str, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(addr).expect("it is served");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -49,6 +49,11 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
     let folder = Folder::new();
     let home = folder.text("home");
     let (_node, enode, addr) = node(&[&ANYWHERE[..], &["--data-dir", &home]].concat());
+    let shown = run(&["config", "show", "--data-dir", &home]).succeeded();
+    assert!(
+        shown.contains(&format!("metrics = \"{addr}\"")),
+        "{shown:?}"
+    );
     run(&["ping", &enode]).succeeded();
     let bench = ["bench", &enode, "--mode", "sink", "--count", "100"];
     run(&bench).succeeded();
@@ -67,7 +72,7 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
             assert!(seen.contains(name), "{name} has no help");
         }
     }
-    // What this node has not: comm, failures, pauses, and a Ping after 15 s.
+    // This node has no comm, no failures, no pauses, and no Ping after 15 s.
     let absent = |name: &str| {
         name.starts_with("peermux_comm_")
             || name.ends_with("_failures_total")
@@ -100,7 +105,7 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
 #[test]
 fn health_and_readiness_stand_beside_them_and_nothing_else() {
     let (node, _, addr) = node(&ANYWHERE);
-    // Clients that say nothing are in nobody's way.
+    // Silent clients do not hold up others.
     let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(&addr)).collect();
     for (path, status) in [
         ("/healthz", "200 OK"),
@@ -142,7 +147,7 @@ fn the_configuration_file_has_a_key_for_it() {
     let expected = format!("peermux: config file {file}, line 2, column 11: ");
     assert!(line.starts_with(&expected), "{line}");
 
-    // The option wins.
+    // The option overrides the file.
     let file = folder.file("other.toml", "metrics = \"192.0.2.1:1\"\n");
     let (_node, _, addr) = node(&[&ANYWHERE[..], &["--config", &file]].concat());
     assert!(addr.starts_with("127.0.0.1:"), "{addr}");

@@ -4,7 +4,7 @@ use crate::folder::Folder;
 use crate::process::{Ended, Peermux, run};
 
 pub(crate) struct Node {
-    /// Where the data directory is.
+    /// The folder with the data directory.
     pub(crate) folder: Folder,
     pub(crate) home: String,
     pub(crate) process: Peermux,

@@ -1,4 +1,4 @@
-//! Where output goes, and what becomes of it.
+//! Output that is not read, or cannot be written.
 
 use std::fs::OpenOptions;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -10,11 +10,11 @@ use rustix::io::ioctl_fionbio;
 use crate::folder::Folder;
 use crate::process::{Ended, Peermux, command, run};
 
-/// A pipe that nobody reads and that has no room.
+/// Returns a full pipe that is not read.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = io::pipe().expect("a pipe");
     ioctl_fionbio(&writer, true).expect("a pipe");
-    // By single bytes at the end, so that no room is left.
+    // The last writes are single bytes, so that no room is left.
     for size in [4096, 1] {
         while writer.write(&vec![b'x'; size]).is_ok() {}
     }
@@ -22,7 +22,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Runs a command with its standard output or standard error closed by whoever read it.
+/// Runs a command whose standard output or standard error the reader has closed.
 fn run_unread(arguments: &[&str], unread: &str) -> Ended {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
@@ -45,7 +45,7 @@ fn run_unread(arguments: &[&str], unread: &str) -> Ended {
     }
 }
 
-/// The code that shells report of a process that SIGPIPE has killed.
+/// The code is the one that shells report for a process that SIGPIPE has killed.
 #[test]
 fn a_reader_that_goes_away_ends_a_command_with_a_code_of_its_own() {
     let one = "0000000000000000000000000000000000000000000000000000000000000001";
@@ -65,7 +65,7 @@ fn a_reader_that_goes_away_ends_a_command_with_a_code_of_its_own() {
     }
 }
 
-/// A node with one worker thread, as on a machine with one processor.
+/// The node has one worker thread, as on a machine with one processor.
 #[test]
 fn output_that_nobody_reads_holds_up_neither_a_node_nor_its_end() {
     let folder = Folder::new();

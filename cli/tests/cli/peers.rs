@@ -28,7 +28,7 @@ impl Node {
         }
     }
 
-    /// The node again, with its folder, once it has ended.
+    /// Waits for the end of the node, and starts it again with its folder.
     fn again(self) -> Self {
         let Self {
             folder, process, ..
@@ -43,13 +43,13 @@ impl Node {
         }
     }
 
-    /// `peermux peers` about this node.
+    /// Runs `peermux peers` for this node.
     fn peers(&self, arguments: &[&str]) -> Ended {
         let home = self.folder.text("home");
         run(&[&["peers", "--data-dir", &home], arguments].concat())
     }
 
-    /// A connection with its admin socket.
+    /// Connects to its admin socket.
     fn admin(&self) -> BufReader<UnixStream> {
         let path = self.folder.path("home/admin.sock");
         BufReader::new(UnixStream::connect(path).expect("the node runs"))
@@ -61,7 +61,7 @@ fn ask(admin: &mut BufReader<UnixStream>, request: &str) -> Value {
     parse(&answer(admin))
 }
 
-/// The next line, or nothing at the end.
+/// Reads the next line; empty at the end.
 fn answer(admin: &mut BufReader<UnixStream>) -> String {
     let mut line = String::new();
     admin.read_line(&mut line).expect("the node answers");
@@ -176,7 +176,11 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
         node.peers(&["kick", &id]).succeeded(),
         [format!("kicked {id}")]
     );
-    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    let kicked = node.process.event("peer_drop");
+    assert_eq!(
+        (&kicked["requested_by"], &kicked["cause"]),
+        (&"local".into(), &"kicked".into())
+    );
     let banned = node
         .peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
         .succeeded();
@@ -197,6 +201,36 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
     assert_eq!(node.peers(&["bans"]).succeeded(), ["no bans"]);
     let (line, _) = node.peers(&["unban", "192.0.2.7"]).failed();
     assert_eq!(line, "192.0.2.7 is not banned");
+}
+
+#[test]
+fn who_adds_or_trusts_a_banned_node_learns_of_the_ban() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&["--static", &enode]);
+    let id = id_text(&node.process.event("peer_add"));
+    node.peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
+        .succeeded();
+    let banned = format!("{id} is banned for another 1d 23h (spam)");
+    let lifts = format!("`peermux peers unban {id}` lifts the ban");
+    let added = node.peers(&["add", &enode]).succeeded();
+    assert_eq!(added, [format!("added {id}; but {banned}; {lifts}")]);
+    let trusted = node.peers(&["trust", &id]).succeeded();
+    assert_eq!(trusted, [format!("trusted {id}; but {banned}; {lifts}")]);
+    let trusted = node.peers(&["trust", &id, "--json"]).report();
+    assert_eq!(
+        (&trusted["ban"]["node_id"], &trusted["ban"]["reason"]),
+        (&id.as_str().into(), &"spam".into())
+    );
+    // A node that is not static yet is not added.
+    node.peers(&["remove", &id]).succeeded();
+    let (line, _) = node.peers(&["add", &enode]).failed();
+    assert_eq!(line, format!("not added: {banned}; {lifts}"));
+    node.peers(&["unban", &id]).succeeded();
+    let added = node.peers(&["add", &enode, "--json"]).report();
+    assert_eq!(
+        (&added["ban"], &added["node_id"]),
+        (&Value::Null, &id.as_str().into())
+    );
 }
 
 #[test]
@@ -234,7 +268,12 @@ fn settings_and_logs_change_while_a_node_runs() {
     let (line, _) = node.peers(&["reconfigure", "name=x"]).failed();
     assert!(line.contains("name"), "{line}");
     let (line, _) = node.peers(&["reconfigure", "max_peer=1"]).failed();
-    assert_eq!(line, "there is no setting max_peer");
+    let expected = "there is no setting max_peer; did you mean max_peers?";
+    assert_eq!(line, expected);
+    let (line, _) = node.peers(&["reconfigure", "max_peers=many"]).failed();
+    let expected =
+        "max_peers = \"many\": invalid type: string \"many\", expected a whole number (0 or more)";
+    assert_eq!(line, expected);
 
     let told = node.peers(&["log-level", "debug"]).succeeded();
     assert_eq!(told, ["logs debug, until the node ends"]);
@@ -251,9 +290,18 @@ fn a_node_that_is_removed_is_disconnected() {
     let peer = node.process.event("peer_add");
     let id = peer["node_id"].as_str().expect("an id");
     let removed = node.peers(&["remove", &enode]).succeeded();
-    // Its options name it again.
+    // The options of the node name it again at the next start.
     assert_eq!(removed, [format!("removed {id}, until the node ends")]);
-    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    let dropped = node.process.event("peer_drop");
+    assert_eq!(
+        (&dropped["requested_by"], &dropped["cause"]),
+        (&"local".into(), &"removed".into())
+    );
+    let home = node.folder.text("home");
+    let why = run(&["why", "--data-dir", &home, id]).succeeded();
+    let command =
+        "  this node ended it (removed from this node's static nodes): disconnect requested";
+    assert!(why.iter().any(|line| line.starts_with(command)), "{why:?}");
     assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
     let (line, _) = node.peers(&["remove", id]).failed();
     assert_eq!(line, format!("{id} is no static node"));
@@ -313,7 +361,10 @@ fn the_socket_is_for_its_owner_alone_and_replaced_after_a_kill() {
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
 
     let (line, _) = run(&[&["listen", "--addr", "127.0.0.1:0"], &chosen[..]].concat()).failed();
-    assert!(line.ends_with(": another node does"), "{line}");
+    assert!(
+        line.contains(": another node listens there; stop that with"),
+        "{line}"
+    );
 
     node.signal(Signal::KILL);
     node.ended();
@@ -334,7 +385,10 @@ fn what_is_no_socket_is_left_alone() {
     let folder = Folder::new();
     let path = folder.file("notes", "dear");
     let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--admin", &path]).failed();
-    assert!(line.ends_with("it is there, and is no socket"), "{line}");
+    assert!(
+        line.ends_with("it exists and is no socket; choose another path"),
+        "{line}"
+    );
     assert_eq!(fs::read_to_string(path).expect("it is there"), "dear");
 }
 
@@ -371,7 +425,7 @@ fn lines_of_json_are_answered_in_their_order() {
 fn a_line_that_is_too_long_ends_the_connection() {
     let node = Node::start(&[]);
     let mut admin = node.admin();
-    // Nothing is left unread, which would reset the connection.
+    // The node must read all of it, because unread bytes would reset the connection.
     write!(admin.get_mut(), "{}", "x".repeat(4097)).expect("the node reads");
     let told = parse(&answer(&mut admin));
     assert_eq!(told, json!({ "error": "max line length exceeded" }));
@@ -433,7 +487,7 @@ fn a_kept_node_that_was_banned_at_the_start_is_dialled_when_the_ban_is_lifted() 
     );
     node.peers(&["stop"]).succeeded();
     let mut node = node.again();
-    node.process.log("a node that was added is left out");
+    node.process.log("a kept static node is not added");
     node.peers(&["unban", &id]).succeeded();
     assert_eq!(node.process.event("peer_add")["node_id"], id);
 }

@@ -1,15 +1,15 @@
-//! A screen of tmux as a picture in SVG.
+//! Draws a screen of tmux in SVG.
 
 use std::fmt::Write;
 
-/// A character cell, in units of the picture.
+/// The size of a character cell, in units of the picture.
 const WIDTH: f64 = 8.4;
 const HEIGHT: f64 = 18.0;
 
 const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d7dae0";
 
-/// How text looks, by the escape sequences before it.
+/// The style of text, by the escape sequences before it.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Look {
     colour: Option<u8>,
@@ -19,7 +19,7 @@ struct Look {
 }
 
 impl Look {
-    /// Takes the numbers of an escape sequence, as in `\x1b[1;36m`.
+    /// Applies the numbers of an escape sequence such as `\x1b[1;36m`.
     fn change(&mut self, numbers: &str) {
         let mut numbers = numbers.split(';').map(|number| number.parse().unwrap_or(0));
         while let Some(number) = numbers.next() {
@@ -52,7 +52,7 @@ impl Look {
     }
 }
 
-/// Makes a picture of a screen, whose text has escape sequences, with this number of columns.
+/// Draws a screen with this many columns, whose text has escape sequences.
 pub(crate) fn svg(screen: &str, columns: u16) -> String {
     let rows = screen.lines().count();
     let [width, height] = [
@@ -63,7 +63,7 @@ pub(crate) fn svg(screen: &str, columns: u16) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"monospace\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n"
     );
-    // Some programs go on with the looks of the line before.
+    // The style continues from the previous line.
     let mut look = Look::default();
     for (row, line) in screen.lines().enumerate() {
         let mut column = 0;
@@ -96,9 +96,10 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
         .expect("written");
         colour = BACKGROUND;
     }
-    let weight = match look.is_bold {
-        true => " font-weight=\"bold\"",
-        false => "",
+    let weight = if look.is_bold {
+        " font-weight=\"bold\""
+    } else {
+        ""
     };
     let opacity = if look.is_dim { " opacity=\"0.6\"" } else { "" };
     let base = y + 14.0;
@@ -113,8 +114,9 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
     }
 }
 
-/// The parts of a text between two or more spaces, each with the number of characters before it: not all fonts have
-/// the same width.
+/// Splits a text at two or more spaces, with the column of each part.
+///
+/// Fonts differ in width, so each part is placed separately.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -137,7 +139,7 @@ fn looks_and_places_are_those_of_the_screen() {
     );
     let lines: Vec<_> = picture.lines().collect();
     let [_, _, a, b, back, c, d, end] = lines.as_slice() else {
-        panic!("not so many shapes: {picture}");
+        panic!("another number of shapes: {picture}");
     };
     assert!(a.contains(">a<") && a.contains(FOREGROUND), "{a}");
     assert!(

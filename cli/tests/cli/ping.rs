@@ -64,7 +64,7 @@ fn shakes_hands_alone_if_no_pings_are_wanted() {
     assert_eq!(lines.last().map(String::as_str), Some("no pings"));
 }
 
-/// A failed ping: the line on standard error, and the event for programs.
+/// Runs a ping that fails; returns the line on standard error, and the event.
 fn failed_ping(enode: &str, more: &[&str]) -> (String, Value) {
     let ended = run(&[&["ping", enode, "--json"], more].concat());
     let (line, output) = ended.failed();
@@ -92,26 +92,26 @@ fn each_wrong_remote_gets_a_line_of_its_own() {
     assert_eq!(
         line,
         format!(
-            "cannot connect to {closed}: connection refused, nothing listens there [stage: dial, fault: io]"
+            "cannot connect to {closed}: connection refused, no program listens there [stage: dial, fault: io]"
         )
     );
     assert_eq!(event["reason"], Value::Null);
 
     let (line, _) = failed_ping(&enode_at(web), &[]);
-    let expected = format!("{web} does not speak RLPx: its answer is no handshake packet");
+    let expected = format!("{web} does not speak RLPx: its answer is not a handshake packet");
     assert!(line.starts_with(&expected), "{line}");
     assert!(line.ends_with("[stage: ack, fault: remote]"), "{line}");
 
     let (line, _) = failed_ping(&enode_at(silent), &["--timeout", "0.1"]);
     let expected = format!(
-        "{silent} does not seem to speak RLPx: it took the connection and gave no answer within 100ms"
+        "{silent} does not seem to speak RLPx: it accepted the connection and did not answer within 100ms"
     );
     assert_eq!(line, format!("{expected} [stage: ack, fault: io]"));
 
-    // A node cannot tell whom a packet was for that it cannot read; it hangs up as anybody may.
+    // A node cannot tell the recipient of a packet that it cannot read, and closes the connection.
     let other_key = |addr: &str| {
         format!(
-            "{addr} hung up on the handshake: its key is not the one in the enode URL, it does not speak RLPx, or it has seen this address too lately (many nodes take no second connection within 30 s) [stage: ack, fault: io]"
+            "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s) [stage: ack, fault: io]"
         )
     };
     let (line, _) = failed_ping(&with_other_key(&enode), &[]);

@@ -9,20 +9,20 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// How long one line may take, on a machine that is busy with other tests too.
+/// The time limit for one line, on a machine that is busy with other tests.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The binary with these arguments, not yet running.
+/// Returns the binary with these arguments, not yet running.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
     command.args(arguments).env_remove("PEERMUX_LOG");
     command
 }
 
-/// The binary with these arguments in a session without a terminal, as a service, not yet running.
+/// Returns the binary in a session without a terminal, like a service, not yet running.
 pub(crate) fn without_terminal(arguments: &[&str]) -> Command {
     let mut command = Command::new("env");
-    // Where the tests ignore SIGHUP, as under nohup, the node would too.
+    // If the tests ignore SIGHUP, as under nohup, the node would inherit that.
     command.args(["--default-signal=HUP", "setsid"]);
     command.arg(env!("CARGO_BIN_EXE_peermux")).args(arguments);
     command.env_remove("PEERMUX_LOG");
@@ -44,7 +44,7 @@ pub(crate) struct Peermux {
     errors: Receiver<String>,
 }
 
-/// What a process that ended has left: the lines that nobody had waited for.
+/// A process that has ended, with the lines that were not read before.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -57,7 +57,7 @@ impl Peermux {
         Self::spawn(command(arguments))
     }
 
-    /// A node without a terminal, with a configuration file.
+    /// Starts a node without a terminal, with a configuration file.
     pub(crate) fn service(file: &str) -> Self {
         let arguments = [
             "listen",
@@ -75,7 +75,7 @@ impl Peermux {
         Self::spawn_unread(command)
     }
 
-    /// Reads standard output and standard error only if the command says that they are piped.
+    /// Starts a command, and reads only those of its outputs that are piped.
     pub(crate) fn spawn_unread(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -89,7 +89,7 @@ impl Peermux {
         }
     }
 
-    /// A node on a free port of loopback, and its enode URL.
+    /// Starts a node on a free port of loopback, and returns its enode URL.
     pub(crate) fn listen(arguments: &[&str]) -> (Self, String) {
         let mut node =
             Self::start(&[&["listen", "--addr", "127.0.0.1:0", "--json"], arguments].concat());
@@ -99,22 +99,22 @@ impl Peermux {
         (node, enode.to_owned())
     }
 
-    /// The next line on standard output.
+    /// Returns the next line on standard output.
     pub(crate) fn line(&mut self) -> String {
         let line = next(&self.output, "standard output");
         line.unwrap_or_else(|| panic!("no further line; {:?}", self.collect()))
     }
 
-    /// The next line on standard output, as JSON.
+    /// Returns the next line on standard output, as JSON.
     pub(crate) fn json(&mut self) -> Value {
         parse(&self.line())
     }
 
-    /// The next event, which must be of this kind.
+    /// Returns the next event, which must be of this kind.
     pub(crate) fn event(&mut self, kind: &str) -> Value {
         loop {
             let event = self.json();
-            // Who was refused is in the tests that ask for it.
+            // Refused connections are read only by tests that expect them.
             let refused = ["inbound_rejected", "inbound_failed"];
             if event["event"] == kind || !refused.iter().any(|name| event["event"] == *name) {
                 assert_eq!(event["event"], kind, "{event}");
@@ -153,7 +153,7 @@ impl Peermux {
         self.ended()
     }
 
-    /// Sends SIGTERM again and again, until it says why it ends.
+    /// Sends SIGTERM repeatedly, until the process reports why it ends.
     pub(crate) fn terminated_in_haste(mut self) -> Ended {
         let errors = loop {
             self.signal(Signal::TERM);
@@ -186,27 +186,27 @@ impl Peermux {
 
 impl Drop for Peermux {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Ended {
-    /// The lines of a process that must have succeeded, and have said nothing else.
+    /// Returns the output of a process that must have succeeded without an error line.
     pub(crate) fn succeeded(self) -> Vec<String> {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert!(self.errors.is_empty(), "{self:?}");
         self.output
     }
 
-    /// As [`succeeded`](Self::succeeded), with JSON in each line.
+    /// Like [`succeeded`](Self::succeeded), with JSON in each line.
     pub(crate) fn events(self) -> Vec<Value> {
         let lines = self.succeeded();
         lines.iter().map(|line| parse(line)).collect()
     }
 
-    /// The one JSON object that is the output of a process that must have succeeded.
+    /// Returns the one JSON object in the output of a successful process.
     pub(crate) fn report(self) -> Value {
         match self.events().as_slice() {
             [report] => report.clone(),
@@ -214,7 +214,7 @@ impl Ended {
         }
     }
 
-    /// The one line on standard error of a process that must have failed, and its output.
+    /// Returns the error line of a process that must have failed, and its output.
     pub(crate) fn failed(self) -> (String, Vec<String>) {
         assert_eq!(self.code, Some(1), "{self:?}");
         let Ended { output, errors, .. } = self;
@@ -225,7 +225,7 @@ impl Ended {
         (text.to_owned(), output)
     }
 
-    /// What a process says that must have refused its arguments.
+    /// Returns the errors of a process that must have refused its arguments.
     pub(crate) fn refused(self) -> String {
         assert_eq!(self.code, Some(2), "{self:?}");
         assert!(self.output.is_empty(), "{self:?}");
@@ -233,13 +233,13 @@ impl Ended {
     }
 }
 
-/// The host and port in an enode URL.
+/// Returns the host and the port in an enode URL.
 pub(crate) fn address(enode: &str) -> &str {
     let (_, endpoint) = enode.split_once('@').expect("an address");
     endpoint.strip_suffix("?discport=0").expect("no discovery")
 }
 
-/// The names in a JSON object, sorted.
+/// Returns the keys of a JSON object, sorted.
 pub(crate) fn keys(object: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = object
         .as_object()
@@ -255,7 +255,9 @@ pub(crate) fn parse(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is not JSON: {error}"))
 }
 
-/// Reads lines, up to as many ahead as a process may log while its output is read.
+/// Reads lines on a thread, ahead of the test.
+///
+/// The queue is as long as the log that a process may write while its output is read.
 fn lines(from: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, lines) = sync_channel(1024);
     let Some(from) = from else { return lines };
@@ -266,7 +268,7 @@ fn lines(from: Option<impl Read + Send + 'static>) -> Receiver<String> {
     lines
 }
 
-/// The next line, or `None` at the end.
+/// Returns the next line, or `None` at the end.
 fn next(lines: &Receiver<String>, what: &str) -> Option<String> {
     match lines.recv_timeout(DEADLINE) {
         Ok(line) => Some(line),

@@ -1,6 +1,6 @@
 use crate::process::run;
 
-/// The record of EIP-778's example.
+/// The record in the example of EIP-778.
 const EXAMPLE: &str = "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjzCBOonrkTfj499SZuOh8R33Ls8RRcy5wBgmlkgnY0gmlwhH8AAAGJc2VjcDI1NmsxoQPKY0yuDUmstAHYpMa2_oxVtw0RW_QAdpzBQA8yWM0xOIN1ZHCCdl8";
 const KEY: &str = "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291";
 
@@ -20,7 +20,7 @@ fn a_record_is_shown_as_it_was_signed() {
     assert_eq!(udp["value"], "30303");
     let text = run(&["record", "show", EXAMPLE]).succeeded().join("\n");
     assert!(text.contains("\nip         127.0.0.1\n"), "{text}");
-    // As the EIP's authors signed it.
+    // Signed like the example.
     let signed = run(&[
         "record",
         "sign",

@@ -1,4 +1,4 @@
-//! A node as a service: what it tells the service manager, and the unit for systemd.
+//! A node as a service: its notifications, and the unit for systemd.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -12,7 +12,7 @@ use crate::process::{Peermux, without_terminal};
 
 const UNIT: &str = include_str!("../../../contrib/systemd/peermux.service");
 
-/// What the service manager was told next.
+/// Returns the next notification.
 fn told(manager: &UnixDatagram) -> String {
     let mut bytes = [0; 4096];
     let length = manager.recv(&mut bytes).expect("a notification");
@@ -28,7 +28,7 @@ fn the_service_manager_learns_of_each_state() {
     let limit = Some(Duration::from_secs(60));
     manager.set_read_timeout(limit).expect("it has one");
     let file = folder.file("node.toml", "max_peers = 25\n");
-    // Without a terminal, where SIGHUP asks for the configuration.
+    // Without a terminal SIGHUP reads the configuration again.
     let mut node = without_terminal(&["listen", "--addr", "127.0.0.1:0", "--config", &file]);
     node.env("NOTIFY_SOCKET", &socket);
     let mut node = Peermux::spawn(node);
@@ -46,14 +46,14 @@ fn the_service_manager_learns_of_each_state() {
     assert_eq!(node.ended().code, Some(0));
 }
 
-/// The unit, with the program where it is here.
+/// Copies the unit with the path of the program here.
 fn unit(folder: &Folder) -> String {
     let text = UNIT.replace("/usr/bin/peermux", env!("CARGO_BIN_EXE_peermux"));
     assert_ne!(text, UNIT);
     folder.file("peermux.service", &text)
 }
 
-/// Runs systemd-analyze, unless there is none.
+/// Runs systemd-analyze, if it is installed.
 fn analyse(arguments: &[&str]) -> Option<String> {
     let run = Command::new("systemd-analyze").args(arguments).output();
     let run = match run {
@@ -78,7 +78,7 @@ fn the_unit_is_one() {
     }
 }
 
-/// As systemd judges what the service may do: 0 is nothing, 10 is all.
+/// By systemd's rating of the service's rights, from 0 for none to 10 for all.
 #[test]
 fn the_unit_allows_little() {
     let folder = Folder::new();

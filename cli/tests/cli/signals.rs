@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::folder::Folder;
 use crate::process::{Ended, Peermux, command, keys, parse, run, without_terminal};
 
-/// The node's peer is gone because it said that it quits.
+/// Checks that the peer ended with a Disconnect for quitting.
 fn assert_quit(dropped: &Value) {
     assert_eq!(dropped["event"], "peer_drop");
     assert_eq!(dropped["reason"]["code"], 8, "{dropped}");
@@ -35,7 +35,7 @@ fn a_node_tells_its_peers_that_it_quits() {
     }
 }
 
-/// The handlers are in place before a program can know that there is something to end.
+/// The handlers are in place before the first line is printed.
 #[test]
 fn a_signal_right_after_the_first_line_is_clean() {
     for _ in 0..20 {
@@ -119,7 +119,7 @@ fn assert_no_result(ended: &Ended) -> Value {
     told
 }
 
-/// Its peer is stopped, and so never closes its side of the connection.
+/// The peer is stopped, and so never closes its side of the connection.
 #[test]
 fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     let folder = Folder::new();
@@ -131,13 +131,13 @@ fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     other.event("peer_add");
     other.signal(Signal::STOP);
     let (line, _) = node.terminated_in_haste().failed();
-    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    assert_eq!(line, "interrupted twice; did not wait for the peers");
     other.signal(Signal::CONT);
     let (mut node, _) = Peermux::listen(&remembers);
     assert_eq!(node.event("peer_add")["direction"], "outbound");
 }
 
-/// Nothing writes to the pipe that it is to read its key from.
+/// The command reads its key from a pipe without a writer.
 #[test]
 fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
     let folder = Folder::new();
@@ -147,10 +147,10 @@ fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
     let mut show = command(&["key", "show", "--key-file", &key]);
     show.env("TOKIO_WORKER_THREADS", "1");
     let show = Peermux::spawn(show);
-    // This waits until the command opens it too.
+    // This blocks until the command opens the pipe too.
     let _writer = OpenOptions::new().write(true).open(&key).expect("a pipe");
     let (line, _) = show.terminated_in_haste().failed();
-    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    assert_eq!(line, "interrupted twice; did not wait for the peers");
 }
 
 #[test]
@@ -159,12 +159,12 @@ fn hanging_up_means_nothing_without_a_terminal() {
     let mut node = Peermux::spawn(node);
     let enode = node.line();
     node.signal(Signal::HUP);
-    node.log("SIGHUP is ignored: there is no configuration file");
+    node.log("ignored SIGHUP: there is no configuration file");
     run(&["ping", &enode]).succeeded();
     assert_eq!(node.terminated().code, Some(0));
 }
 
-/// `script` runs a command in a terminal, which is gone when `script` is.
+/// `script` runs a command in a terminal that closes with `script`.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_end_of_its_terminal_ends_a_node_cleanly() {
@@ -177,7 +177,7 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
     ];
     let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
     let mut terminal = Command::new("env");
-    // Under nohup the tests ignore it, and so would what they start.
+    // Under nohup the tests ignore SIGHUP, which their children inherit.
     terminal.args(["--default-signal=HUP", "script", "-qec", &node, "/dev/null"]);
     let terminal = Peermux::spawn(terminal);
     other.event("peer_add");

@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::folder::Folder;
 use crate::process::{Peermux, address, keys, run};
 
-/// Dials again at once, which makes the test short.
+/// Settings without long waits between dials.
 const IMPATIENT: &str = "redial_gap = \"0s\"\nbackoff.base = \"20ms\"\nbackoff.cap = \"200ms\"\n";
 
 const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ee";
 
-/// The next event that is no failed dial, which must be of this kind.
+/// Returns the next event that is no failed dial, which must be of this kind.
 fn next(node: &mut Peermux, kind: &str) -> Value {
     let mut events = std::iter::from_fn(|| Some(node.json()));
     let event = events.find(|event| event["event"] != "dial_failed");

@@ -1,4 +1,4 @@
-//! A real terminal: a shell in tmux, whose screen can be read.
+//! A real terminal: a shell in tmux with a readable screen.
 
 use std::env;
 use std::io::{Write, stderr};
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::folder::Folder;
 
-/// How long a screen may take to show something, on a busy machine.
+/// The time limit for a change of the screen, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How often it is looked at.
+/// The time between two looks at the screen.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A terminal with a shell. It ends when dropped.
@@ -22,14 +22,16 @@ pub(crate) struct Tmux {
 }
 
 impl Tmux {
-    /// Starts a terminal of this size. Without tmux it says so and returns `None`, or fails if `PEERMUX_INTEROP` is `required`.
+    /// Starts a terminal of this size.
+    ///
+    /// Without tmux it prints a notice and returns `None`, or fails if `PEERMUX_INTEROP` is `required`.
     pub(crate) fn start(width: u16, height: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(
                 env::var_os("PEERMUX_INTEROP").is_none_or(|value| value != "required"),
                 "tmux is missing"
             );
-            // Directly, since the output of a test that passes is not shown.
+            // Written directly, because the output of passing tests is hidden.
             let told = stderr().write_all(b"tmux is missing: no test in a real terminal\n");
             told.expect("standard error");
             return None;
@@ -66,7 +68,7 @@ impl Tmux {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Presses keys, by their names: `q`, `Enter`, `Escape`.
+    /// Presses keys by name, such as `q`, `Enter`, `Escape`.
     pub(crate) fn press(&self, keys: &[&str]) {
         self.run(&[&["send-keys"], keys].concat());
     }
@@ -76,7 +78,7 @@ impl Tmux {
         self.run(&["send-keys", "-l", text]);
     }
 
-    /// Types a line, for the shell or what runs in it.
+    /// Types a line for the shell, or for a program in it.
     pub(crate) fn line(&self, text: &str) {
         self.text(text);
         self.press(&["Enter"]);
@@ -87,29 +89,29 @@ impl Tmux {
         self.run(&["resize-window", "-x", &size[0], "-y", &size[1]]);
     }
 
-    /// The text of the screen.
+    /// Returns the text of the screen.
     pub(crate) fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])
     }
 
-    /// The text of the screen, with escape sequences for its colours.
+    /// Returns the text of the screen, with escape sequences for colours.
     pub(crate) fn coloured_screen(&self) -> String {
         self.run(&["capture-pane", "-p", "-e"])
     }
 
-    /// Whether a program has taken the screen over, and whether there is a cursor.
+    /// Returns whether a program has taken over the screen, and whether it has a cursor.
     pub(crate) fn state(&self) -> String {
         let state = self.run(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
         state.trim().to_owned()
     }
 
-    /// Waits until the screen shows all of this, and returns it.
+    /// Waits until the screen shows all these texts, and returns it.
     pub(crate) fn shows(&self, texts: &[&str]) -> String {
         let shown = |screen: &str| texts.iter().all(|text| screen.contains(text));
         self.until(&format!("{texts:?}"), shown)
     }
 
-    /// Waits until the screen is like this, and returns it.
+    /// Waits until the condition holds for the screen, and returns it.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let since = Instant::now();
         loop {
@@ -133,7 +135,7 @@ impl Drop for Tmux {
             .arg("-S")
             .arg(self.folder.path("tmux"))
             .arg("kill-server");
-        // Its shell may have ended, and tmux with it.
+        // The shell may have ended, and tmux with it.
         let _ = command.output();
     }
 }

@@ -7,13 +7,13 @@ use crate::picture::svg;
 use crate::process::{Peermux, run};
 use crate::tmux::Tmux;
 
-/// The command line of the view of a node.
+/// Returns the command line for the view of a node.
 fn top(node: &Node, options: &str) -> String {
     let binary = env!("CARGO_BIN_EXE_peermux");
     format!("{binary} top --data-dir {} {options}", node.home)
 }
 
-/// A peer of a node, and the beginning of its id.
+/// Adds a peer to a node, and returns the beginning of its id.
 fn peer(node: &mut Node) -> (Peermux, String) {
     let (process, _) = Peermux::listen(&["--static", &node.enode]);
     let added = node.process.event("peer_add");
@@ -21,7 +21,7 @@ fn peer(node: &mut Node) -> (Peermux, String) {
     (process, id[..12].to_owned())
 }
 
-/// Whether one text stands above another.
+/// Returns whether one text is above another.
 fn above(screen: &str, one: &str, other: &str) -> bool {
     let place = |text| screen.find(text);
     place(one)
@@ -59,11 +59,11 @@ fn keys_sort_show_details_kick_and_end() {
     terminal.resize(110, 24);
     terminal.shows(&["listens on"]);
 
-    // Of equal clients that with the lower id is first.
+    // Equal clients are sorted by id.
     terminal.press(&["g", "Enter"]);
     terminal.shows(&["our address", "round trip", &first]);
     terminal.press(&["Escape"]);
-    // A key that comes too early would be taken for one with Alt.
+    // A key right after Esc would be read as one with Alt.
     terminal.until("list", |screen| !screen.contains("our address"));
     terminal.press(&["K"]);
     terminal.shows(&[&format!("kicked {first}")]);
@@ -129,10 +129,10 @@ fn without_a_terminal_it_names_what_prints_instead() {
     assert!(told.contains("`peermux peers --json`"), "{told}");
 }
 
-/// Makes docs/top.svg: a node with peers at work.
+/// Draws docs/top.svg: a node with busy peers.
 /// `cargo test --release -p peermux-cli --test cli -- --ignored picture_of_a_node`.
 #[test]
-#[ignore = "it makes the picture in README, from a run that takes half a minute"]
+#[ignore = "it draws the picture in README, which takes half a minute"]
 fn picture_of_a_node_at_work() {
     const COLUMNS: u16 = 140;
     let Some(terminal) = Tmux::start(COLUMNS, 18) else {

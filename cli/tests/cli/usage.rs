@@ -66,10 +66,29 @@ fn help_is_for_every_command() {
         assert!(name == "demo" || help.contains("Examples:"), "{help}");
     }
     let version = run(&["--version"]).succeeded();
-    // With the revision in parentheses, where there is git.
+    // The revision follows in parentheses, if there is git.
     let expected = format!("peermux {}", env!("CARGO_PKG_VERSION"));
     assert_eq!(version.len(), 1);
     assert!(version[0].starts_with(&expected), "{version:?}");
+}
+
+#[test]
+fn one_thing_has_one_name_and_old_names_still_work() {
+    let link = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@nodes.invalid";
+    let id = "5e".repeat(32);
+    for (command, name, old) in [
+        (vec!["dns", "sync", link], "--dns-server <", "--server"),
+        (vec!["dns", "sync", link], "--seconds <", "--timeout"),
+        (vec!["resolve", &id], "--seconds <", "--timeout"),
+    ] {
+        let help = run(&[&command[..], &["--help"]].concat());
+        let help = help.succeeded().join("\n");
+        assert!(help.contains(name), "{help}");
+        assert!(!help.contains(&format!(" {old} <")), "{help}");
+        // The value is refused, not the option.
+        let told = run(&[&command[..], &[old, "?"]].concat()).refused();
+        assert!(told.contains("invalid value '?'"), "{told}");
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn a_peer_that_left_is_explained() {
     let findings = &short[at.expect("findings") + 1..];
     assert_eq!(findings[0], "  the remote ended it: client quitting");
     assert!(findings[1].contains(" received ("), "{findings:?}");
-    // The last moment alone.
+    // Only the last moment.
     let last = node.run("why", &[id, "--last", "0s", "--json"]).report();
     assert!(last["forgotten"].as_u64() > Some(0), "{last}");
 }
@@ -50,14 +50,17 @@ fn a_peer_is_named_by_the_first_digits_of_its_id() {
     let added = node.process.event("peer_add");
     let id = added["node_id"].as_str().expect("an id").to_owned();
     let error = node.run("peers", &["kick", "abc"]).refused();
-    assert!(error.contains("the first 4 digits are needed"), "{error}");
+    assert!(
+        error.contains("needs at least its first 4 digits"),
+        "{error}"
+    );
     let trusted = node.run("peers", &["trust", &id[..4]]).succeeded();
     assert_eq!(trusted, [format!("trusted {id}")]);
     node.run("peers", &["remove", &id[..12]]).succeeded();
     other.event("peer_add");
     other.event("peer_drop");
     node.process.event("peer_drop");
-    // It is known from its recording.
+    // The node knows it from its recording.
     let banned = node.run("peers", &["ban", &id[..8]]).succeeded();
     assert_eq!(banned, [format!("banned {id}")]);
     let lifted = node.run("peers", &["unban", &id[..8]]).succeeded();

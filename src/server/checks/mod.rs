@@ -41,7 +41,7 @@ use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
-use crate::peer::Judge;
+use crate::peer::{EndCause, Judge};
 
 /// A private address with at least this many nodes is probably a proxy's.
 const HIDDEN: usize = 8;
@@ -145,7 +145,7 @@ impl Checks {
         // This follows the ban, so that a connection in set-up is either found here or sees the
         // ban.
         if let Some(peer) = self.peers.get(id) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Banned);
         }
     }
 
@@ -154,7 +154,7 @@ impl Checks {
         self.keep_out(ip, time, reason);
         let net = banned_net(ip);
         for peer in self.peers.at(|ip| banned_net(ip) == net) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Banned);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Command, Inbox, StaticNode};
 use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
+use crate::peer::EndCause;
 use crate::server::dial::candidate;
 use crate::server::shared::Shared;
 use crate::server::{DialError, StaticNodeError};
@@ -128,6 +129,10 @@ impl Keeper {
             return false;
         };
         self.shared.checks.peers.set_static(id, false);
+        // The connection manager closes the connection too, without this cause.
+        if let Some(peer) = self.shared.checks.peers.get(&id) {
+            peer.end(EndCause::Removed);
+        }
         // It may have ended on its own.
         self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });

@@ -130,7 +130,8 @@ async fn a_kicked_node_may_return_and_a_static_one_is_dialled_again() {
     let peer = call(&remote, &server).await.0.expect("connects");
     assert!(server.kick(&remote.id()));
     assert_eq!(told_reason(&peer).await, Some(DisconnectReason::REQUESTED));
-    dropped(&mut feed).await;
+    let kicked = dropped(&mut feed).await.outcome().expect("ended");
+    assert_eq!(kicked.error.cause(), "kicked");
     let peer = call(&remote, &server).await.0.expect("comes back");
     server.kick(&remote.id());
     peer.ended().await;
@@ -146,7 +147,8 @@ async fn a_kicked_node_may_return_and_a_static_one_is_dialled_again() {
 
     // A banned node is not dialled until the ban is lifted.
     server.ban(&remote.id(), Duration::MAX, "for a test");
-    dropped(&mut feed).await;
+    let banned = dropped(&mut feed).await.outcome().expect("ended");
+    assert_eq!(banned.error.cause(), "banned");
     no_dial(&mut script, LONG).await;
     let lifted = tokio::time::Instant::now();
     assert!(server.unban(&remote.id()));

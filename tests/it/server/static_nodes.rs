@@ -23,6 +23,8 @@ async fn a_static_node_is_connected_until_it_is_removed() {
     assert!(server.peers_info()[0].static_dialled);
 
     assert!(server.remove_static(&remote.id()).await.unwrap());
+    let removed = peer.outcome().expect("ended");
+    assert_eq!(removed.error.cause(), "removed");
     assert_eq!(server.peer_count(), 0);
     assert!(!peer.is_static());
     assert!(!server.remove_static(&remote.id()).await.unwrap());

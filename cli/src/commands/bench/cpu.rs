@@ -1,8 +1,8 @@
-//! This process's time on processors.
+//! The CPU time of this process.
 
 use std::time::Duration;
 
-/// A moment, by the time that all threads have spent on processors.
+/// A moment, by the CPU time of all threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cpu(Option<Duration>);
 
@@ -18,7 +18,7 @@ impl Cpu {
         Self(None)
     }
 
-    /// The time spent since then; `None` where the system does not tell.
+    /// Returns the CPU time since then; `None` if the system does not report it.
     pub(super) fn elapsed(self) -> Option<Duration> {
         Self::now().0?.checked_sub(self.0?)
     }

@@ -1,4 +1,4 @@
-//! Full connects, one after the other and many at once.
+//! Measures full connects, one after the other or many at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +19,15 @@ use crate::node;
 use crate::output::Output;
 use crate::progress::Progress;
 
-/// How long each step of a handshake may take.
+/// The time limit of each step of a handshake.
 const STEP: Duration = Duration::from_secs(10);
 
-/// How many keys are made at most. One that comes round again has long been let go by the node.
+/// The largest number of keys.
+///
+/// When a key is used again, the node has long dropped its first connection.
 const MAX_KEYS: u64 = 1 << 16;
 
-/// Of handshakes.
+/// The counters of handshakes.
 #[derive(Debug, Default)]
 struct Counters {
     begun: AtomicU64,
@@ -39,8 +41,8 @@ pub(super) async fn run(
     out: &Output,
 ) -> Result<Measurement, Failure> {
     let counters = Arc::new(Counters::default());
-    // A node takes no second connection of the same key. Real nodes make theirs once, so that is
-    // not what is measured.
+    // A node accepts no second connection with the same key. Making keys is not measured, because
+    // real nodes make theirs once.
     let keys: Arc<[SecretKey]> = (0..args.count.min(MAX_KEYS)).map(|_| new_key()).collect();
     let (started, cpu) = (Instant::now(), Cpu::now());
     let connecting = connect_all(args, target, &keys, &counters);
@@ -60,7 +62,7 @@ pub(super) async fn run(
     let progress = Progress::start(out.is_json());
     let interrupted = progress.during(interrupted, || so_far().progress()).await?;
     if let Some(so_far) = interrupted {
-        // No further ones; those that are under way take leave in an orderly way.
+        // Begin no more; those under way end with a Disconnect.
         counters.begun.store(args.count, Ordering::Relaxed);
         return match timeout(node::SHUTDOWN, connecting).await {
             Ok(Err(failure)) => Err(failure),
@@ -80,14 +82,14 @@ pub(super) async fn run(
     Ok(Measurement::Complete)
 }
 
-/// A key whose public key is computed too, as that of a node is long before it connects.
+/// Makes a key with its public key, which nodes compute long before they connect.
 fn new_key() -> SecretKey {
     let key = SecretKey::generate();
     key.public_key();
     key
 }
 
-/// Connects as often as asked for, in as many tasks; the first failure ends all of them.
+/// Makes all connects, in the given number of tasks. The first failure ends them.
 async fn connect_all(
     args: &Args,
     target: &Enode,

@@ -1,4 +1,4 @@
-//! `peermux bench`: throughput and round trips over `bench/1`, and handshakes.
+//! `peermux bench`: measures throughput, round trips over `bench/1`, and handshakes.
 
 mod cpu;
 mod handshakes;
@@ -31,16 +31,16 @@ Examples:
   peermux bench --mode handshake --count 1000 --concurrency 16
   peermux bench enode://…@127.0.0.1:30303 --mode source --size 65536
 
-MB are 10^6 bytes of payload. The data are random, so that compression gains nothing. CPU time
-is this process's own: that of both nodes if the second one is started here.
+1 MB is 10^6 bytes of payload. The data are random, so that compression gains nothing. The CPU time is
+that of this process, which runs both nodes if the second one is started here.
 
-On a terminal a line says once a second how far it is. Ctrl-C ends it and prints what was measured until then,
-which is not compared with what the node counted.";
+On a terminal a line shows the progress each second. Ctrl-C ends the measurement and prints what was
+measured so far, which is not compared with the counters of the node.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The node to measure, as enode://KEY@HOST:PORT; without one, a second node is started here
+    /// The node to measure, as enode://KEY@HOST:PORT [default: a second node in this process]
     #[arg(value_parser = node::dialable)]
     enode: Option<Enode>,
     /// What to measure
@@ -50,11 +50,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 1024,
         value_parser = value_parser!(u32).range(..=Config::MAX_SIZE as i64))]
     size: u32,
-    /// How many messages, round trips or handshakes
+    /// The number of messages, round trips or handshakes
     #[arg(long, value_name = "N", default_value_t = 10_000,
         value_parser = value_parser!(u64).range(..=1 << 32))]
     count: u64,
-    /// How many handshakes at once, each with a fresh key; the other modes do not use it
+    /// The number of handshakes at once, each with a fresh key; for --mode handshake
     #[arg(long, value_name = "C", default_value_t = 1,
         value_parser = value_parser!(u16).range(1..=1024))]
     concurrency: u16,
@@ -63,7 +63,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
-    /// Send messages, and compare with what the node counted
+    /// Send messages, and compare with the counters of the node
     Sink,
     /// Ask the node to send messages, and count them
     Source,
@@ -74,7 +74,7 @@ enum Mode {
 }
 
 impl Mode {
-    /// What is counted.
+    /// Returns the things that are counted.
     fn what(self) -> &'static str {
         match self {
             Self::Sink => "messages sent",
@@ -118,14 +118,14 @@ pub(crate) async fn run(
     }
 }
 
-/// How a measurement ended that did not fail.
+/// The end of a measurement that did not fail.
 enum Measurement {
     Complete,
-    /// How far it was, if it had begun.
+    /// The progress, if the measurement had begun.
     Interrupted(Option<SoFar>),
 }
 
-/// The node that is measured when no other is named.
+/// Starts the node to measure if none is named.
 async fn second_node() -> Result<Server, Failure> {
     Server::builder(SecretKey::generate())
         .listen(([127, 0, 0, 1], 0).into())
@@ -185,7 +185,7 @@ async fn messages(
     }
 }
 
-/// Measures, and notes with what and since when.
+/// Measures, and records the client and the start for a progress report.
 async fn measure(
     args: &Args,
     bench: &Bench,
@@ -202,7 +202,7 @@ async fn measure(
     }
 }
 
-/// Why a measurement failed: if the peer ended, how it ended.
+/// Returns the reason of a failed measurement: the end of the peer, if it ended.
 async fn why(error: ClientError, peer: &Peer) -> Failure {
     if error == ClientError::Ended
         && let Ok(Some(outcome)) = timeout(node::SHUTDOWN, peer.ended()).await

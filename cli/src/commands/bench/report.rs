@@ -1,4 +1,4 @@
-//! What a measurement tells, for people and for programs.
+//! The reports of measurements, for people and for programs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,7 +35,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// `cpu` is what the measurement took of this process's time on processors.
+    /// Makes the report. `cpu` is the CPU time of this process.
     pub(super) fn new(mode: Mode, measured: &Measured, cpu: Option<Duration>) -> Self {
         let percentile = |part| measured.percentile(part).map(micros);
         Self {
@@ -111,8 +111,9 @@ impl fmt::Display for HandshakeReport {
     }
 }
 
-/// The report on a measurement without a result: programs get the reason, people what was measured
-/// until it was interrupted.
+/// The report on a measurement without a result.
+///
+/// Programs get the reason, people what was measured so far.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]
 pub(super) struct NoResult<'a> {
@@ -136,7 +137,7 @@ impl<'a> NoResult<'a> {
         Self::new(args, error, None)
     }
 
-    /// `None` if nothing had begun.
+    /// Makes the report on an interrupt; `so_far` is `None` if nothing had begun.
     pub(super) fn interrupted(args: &Args, so_far: Option<SoFar>) -> Self {
         let text = "interrupted before the end of the measurement";
         Self::new(args, of_text(text.to_owned()), so_far)

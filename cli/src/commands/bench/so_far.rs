@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::{Args, Mode};
 use crate::human;
 
-/// How far a measurement is. Nothing of it is verified yet.
+/// The progress of a measurement, which is not verified yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SoFar {
     pub(super) mode: Mode,
-    /// How many messages, round trips or handshakes are done.
+    /// The number of messages, round trips or handshakes that are done.
     pub(super) done: u64,
-    /// And how many are wanted.
+    /// The number of them that are wanted.
     pub(super) count: u64,
     /// The size of each message.
     pub(super) size: u32,
@@ -36,7 +36,7 @@ impl SoFar {
         self.done as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// For the terminal, while it goes on.
+    /// Returns the line on the terminal while the measurement runs.
     pub(super) fn progress(&self) -> String {
         let Self { done, count, .. } = self;
         let (what, rate) = (self.mode.what(), self.per_second());
@@ -44,7 +44,7 @@ impl SoFar {
         let left = (count - done) as f64 / rate;
         match Duration::try_from_secs_f64(left) {
             Ok(left) => format!("{text}, {} left", human::time(left)),
-            // None is done yet.
+            // Nothing is done yet.
             Err(_) => text,
         }
     }
@@ -58,7 +58,7 @@ impl SoFar {
     }
 }
 
-/// For people, when it was interrupted.
+/// The text for people after an interrupt.
 impl fmt::Display for SoFar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { done, count, .. } = self;
@@ -76,7 +76,7 @@ impl fmt::Display for SoFar {
     }
 }
 
-/// For programs, when it was interrupted.
+/// The object for programs after an interrupt.
 #[derive(Debug, Serialize)]
 pub(super) struct Partial {
     count: u64,

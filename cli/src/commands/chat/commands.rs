@@ -1,4 +1,4 @@
-//! What somebody who types may ask for beside saying a line.
+//! Commands in typed lines of the chat.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use peermux_protocols::chat::Event;
 use crate::output::{SHORT_ID, printable};
 
 pub(super) const HELP: &str = "\
-/peers    who is connected here, with the beginning of each node id
+/peers    lists the peers, with the beginning of each node id
 /quit     ends the chat, as Ctrl-D and Ctrl-C do
-/help     shows this
-//...     says a line that begins with one slash";
+/help     shows this list
+//...     sends a line that begins with one slash";
 
-/// What a typed line asks for.
+/// A typed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
     Say(&'a str),
@@ -26,7 +26,7 @@ pub(super) enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// `None` if there is nothing in the line.
+    /// Parses a line; `None` if it is empty.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let Some(command) = line.strip_prefix('/') else {
             return Some(Self::Say(line)).filter(|_| !line.is_empty());
@@ -43,7 +43,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// Who is connected, by what was heard.
+/// The connected peers, by the events of the chat.
 #[derive(Debug, Default)]
 pub(super) struct Present(Mutex<BTreeMap<NodeId, String>>);
 
@@ -60,7 +60,7 @@ impl Present {
         }
     }
 
-    /// For people, one a line.
+    /// Lists the peers for people, one on each line.
     pub(super) fn list(&self) -> String {
         let there = self.lock();
         if there.is_empty() {

@@ -1,4 +1,4 @@
-//! Lines that somebody edits, on a terminal.
+//! The line editor of the chat, on a terminal.
 
 use std::io::{self, IsTerminal};
 use std::thread;
@@ -13,22 +13,22 @@ use super::screen::{Keyboard, Screen};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// How many finished lines may wait to be said.
+/// The number of finished lines that can wait to be sent.
 const WAITING: usize = 16;
 
-/// An editor that has not begun yet.
+/// An editor that has not started.
 pub(super) struct Editor {
     lines: DefaultEditor,
     screen: Screen,
 }
 
 impl Editor {
-    /// The editor, and the output that does not tear its line; `None` without a terminal that can do it.
+    /// Opens the editor, and the output above its line; `None` without a capable terminal.
     pub(super) fn open(failed: &CancellationToken) -> Result<Option<(Self, Output)>, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
         }
-        // A text that is pasted is several lines, each of which is said.
+        // Pasted text is split into lines, each of which is sent.
         let config = Config::builder()
             .auto_add_history(true)
             .bracketed_paste(false)
@@ -36,7 +36,7 @@ impl Editor {
         let lines = DefaultEditor::with_config(config);
         let mut lines = lines.map_err(|error| no_terminal(&error))?;
         let Ok(printer) = lines.create_external_printer() else {
-            // It is one that cannot move its cursor.
+            // The terminal cannot move its cursor.
             return Ok(None);
         };
         let screen = Screen::open().map_err(|error| no_terminal(&error))?;
@@ -44,7 +44,7 @@ impl Editor {
         Ok(Some((Self { lines, screen }, out)))
     }
 
-    /// Lets lines be typed until the input is dropped.
+    /// Starts the editor, which ends when the input is dropped.
     pub(super) fn start(self) -> Result<Input, Failure> {
         let Self { mut lines, screen } = self;
         let keyboard = screen.keyboard();
@@ -53,7 +53,7 @@ impl Editor {
             .name("editor".to_owned())
             .spawn(move || {
                 read(&mut lines, &keyboard, &typed);
-                // It takes texts that it has not shown with it, which are then shown by others.
+                // This also drops texts that are not shown yet. Their writers then show them.
                 drop(lines);
             })
             .map_err(Failure::because)?;

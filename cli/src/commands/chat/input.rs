@@ -1,4 +1,4 @@
-//! Lines to be said: from standard input, or from the line editor.
+//! Lines to send, from standard input or from the line editor.
 
 use std::io;
 
@@ -11,16 +11,18 @@ use tokio::sync::mpsc;
 use super::screen::Screen;
 use crate::failure::Failure;
 
-/// A line without its end, or why it cannot be sent.
+/// A line without its newline, or the reason why it cannot be sent.
 pub(super) type Line = Result<String, String>;
 
-/// Where lines come from.
+/// The source of lines.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// Standard input, as it is.
+    /// Standard input without an editor.
     Plain(BufReader<Stdin>),
-    /// Somebody who types them, and may give commands. The lines are dropped first, then the screen
-    /// takes the terminal back from the thread that reads keys.
+    /// The line editor, which also takes commands.
+    ///
+    /// The lines are dropped first. Then the screen takes the terminal back from the thread that reads
+    /// keys.
     #[cfg(unix)]
     Typed {
         lines: mpsc::Receiver<io::Result<Line>>,
@@ -33,7 +35,7 @@ impl Input {
         Self::Plain(BufReader::new(tokio::io::stdin()))
     }
 
-    /// The next line; `None` at the end of input.
+    /// Returns the next line; `None` at the end of input.
     pub(super) async fn next(&mut self) -> Result<Option<Line>, Failure> {
         let line = match self {
             Self::Plain(input) => next_line(input).await,
@@ -44,7 +46,7 @@ impl Input {
     }
 }
 
-/// Reads a line, whose end the end of input may be. However long it is, no more than can be sent is kept of it.
+/// Reads a line, which the end of input may end. Keeps no more of it than can be sent.
 async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let mut length = 0usize;
@@ -75,14 +77,15 @@ fn finish_line(mut line: Vec<u8>) -> Line {
     String::from_utf8(line).map_err(|_| NOT_UTF8.to_owned())
 }
 
-/// Why a line of other bytes is not sent.
+/// The error for a line of other bytes.
 pub(super) const NOT_UTF8: &str = "it is not UTF-8";
 
-/// Refuses a line that is too long to be sent.
+/// Rejects a line that is too long to send.
 pub(super) fn check_length(line: &[u8]) -> Result<(), String> {
-    match line.len() > MAX_LINE {
-        true => Err(format!("it is longer than {MAX_LINE} bytes")),
-        false => Ok(()),
+    if line.len() > MAX_LINE {
+        Err(format!("it is longer than {MAX_LINE} bytes"))
+    } else {
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `peermux chat`: lines of standard input go to all peers, theirs come out.
+//! `peermux chat`: sends lines of standard input to all peers, and prints theirs.
 
 #[cfg(unix)]
 mod commands;
@@ -39,23 +39,23 @@ Examples:
   peermux chat --dial enode://… --dial enode://… --listen 127.0.0.1:0       joins two, and lets others join
   date | peermux chat --dial enode://…@127.0.0.1:40404
 
-Each node passes on what it hears: with Ann in the middle, Ben and Carol hear each other.
+Each node forwards the lines that it receives: with Ann in the middle, Ben and Carol read each other.
 
-On a terminal what is heard appears above the line being typed, arrow keys edit it and bring earlier
-ones back, and /peers lists who is connected, /quit ends, /help explains; //… says a line that begins
-with a slash. Lines from a file or a pipe are said as they are.
+On a terminal, received lines appear above the line being typed. Arrow keys edit it and bring earlier
+ones back. /peers lists the peers, /quit ends, /help explains; //… sends a line that begins with a slash.
+Lines from a file or a pipe are sent as they are.
 
-Ends at the end of input (Ctrl-D) or at Ctrl-C, after all that was said has been sent.";
+The chat ends at the end of input (Ctrl-D) or at Ctrl-C, after all lines have been sent.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     whereto: Whereto,
-    /// Where others can dial you, if not at --listen: behind a router, in a container
+    /// The address for others to dial, if not --listen: behind a router, in a container
     #[arg(long, value_name = "HOST[:PORT]", requires = "listen")]
     advertise: Option<Advertised>,
-    /// Your name, at most 64 bytes; without one, the beginning of your node id
+    /// Your name, at most 64 bytes [default: the beginning of your node id]
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
 }
@@ -63,10 +63,10 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Whereto {
-    /// Wait for others here; port 0 picks a free one
+    /// Wait for others at this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Endpoint>,
-    /// Join the node there, given as enode://KEY@HOST:PORT; may be given several times
+    /// A node to join, as enode://KEY@HOST:PORT; can be repeated
     #[arg(long, value_name = "ENODE", value_parser = node::dialable)]
     dial: Vec<Enode>,
 }
@@ -87,7 +87,7 @@ pub(crate) async fn run(
     converse(args, key, out, || Ok(Input::plain()), interrupted).await
 }
 
-/// Joins others, and says what comes from the input, which is opened then.
+/// Joins others, and then opens the input and sends its lines.
 async fn converse(
     args: Args,
     key: SecretKey,
@@ -127,7 +127,7 @@ async fn converse(
         result = talking => result,
         () = interrupted.cancelled() => Ok(()),
     };
-    // What was said is written before the peers are told of the end; what they say is still heard.
+    // Sent lines are written before the Disconnect. Lines of peers are printed until the end.
     let leaving = async {
         node::shut_down(&server).await;
         drop((server, chat));
@@ -136,8 +136,9 @@ async fn converse(
     result.and(heard)
 }
 
-/// Dials, and waits until the other side has told its name: from then on lines reach it. What is
-/// heard meanwhile is printed, so that nobody is held up.
+/// Dials a node, and waits for its name: from then on lines reach it.
+///
+/// Prints events meanwhile, because unread ones would hold up other peers.
 async fn join(
     server: &Server,
     enode: &Enode,
@@ -153,12 +154,12 @@ async fn join(
     let mut dialling = pin!(server.dial(enode));
     let peer = loop {
         tokio::select! {
-            // What was heard first.
+            // Events first, so that they are printed in order.
             biased;
             Some(event) = events.next() => is_there |= print(event)?,
             peer = &mut dialling => match peer {
                 Ok(peer) => break peer,
-                // It has dialled us, perhaps for the same reason.
+                // The node has dialled us meanwhile.
                 Err(DialError::Connected { .. }) => return Ok(()),
                 Err(error) => return Err(Trouble::dialling(&error).into()),
             },
@@ -166,7 +167,7 @@ async fn join(
     };
     while !is_there {
         tokio::select! {
-            // The name first: a peer that said it was there.
+            // The event first: a peer that has sent its name was there.
             biased;
             event = events.next() => match event {
                 Some(event) => is_there = print(event)?,
@@ -181,7 +182,7 @@ async fn join(
     Ok(())
 }
 
-/// Says what comes in and prints what is heard, until the end of input.
+/// Sends the lines of the input and prints events, until the end of input.
 async fn talk(
     chat: &Chat,
     input: Input,
@@ -189,7 +190,7 @@ async fn talk(
     hearer: &Hearer<'_>,
 ) -> Result<(), Failure> {
     tokio::select! {
-        // What is heard first: with the end of input nothing more is printed.
+        // Events first: after the end of input no more are printed.
         biased;
         result = hear(events, hearer) => result,
         result = say_all(chat, input, hearer) => result,
@@ -222,7 +223,7 @@ async fn say(chat: &Chat, line: Line) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does what somebody asks for who types; the chat ends if that is asked for.
+/// Carries out a typed line, which may end the chat.
 #[cfg(unix)]
 async fn obey(chat: &Chat, line: Line, hearer: &Hearer<'_>) -> Result<ControlFlow<()>, Failure> {
     let out = hearer.out;

@@ -1,4 +1,4 @@
-//! What is heard, for people and for programs.
+//! The events of the chat, for people and for programs.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::commands::Present;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
-/// What is to be read, as it came.
+/// An event of the chat.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Report {
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Where what is heard goes.
+/// Prints the events of the chat.
 #[derive(Debug)]
 pub(super) struct Hearer<'a> {
     pub(super) out: &'a Output,

@@ -1,6 +1,6 @@
-//! A terminal that shows a line being typed, and above it what is heard.
+//! A terminal with a line being typed, and received lines above it.
 //!
-//! A thread reads keys, and while it does, nobody else may write. What is to be shown meanwhile is handed to it.
+//! While a thread reads keys, only that thread may write. Other threads hand their text to it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,16 +9,18 @@ use std::time::Duration;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 
-/// How long to wait for the thread that reads keys. It answers at once, unless it searches or the terminal is stopped.
+/// The time that others wait for the thread that reads keys.
+///
+/// It answers at once, unless it searches its history or the terminal is stopped.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Which part of the screen is whose.
+/// The state of the screen, which decides who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
-    /// No line is typed any more, or none yet: texts are written as they are.
+    /// No line is being typed: text is written directly.
     #[default]
     Off,
-    /// A line is finished, and the next one not begun.
+    /// A line is finished, and the next one has not begun.
     Between,
     /// The mode of the terminal changes, then the prompt appears.
     Beginning,
@@ -29,11 +31,11 @@ enum Phase {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// Whether the thread has a text that it has not shown yet.
+    /// Whether the thread holds a text that it has not shown yet.
     has_text: bool,
 }
 
-/// What the thread that reads keys shares with those that write.
+/// The state that the thread that reads keys shares with writers.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -50,7 +52,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits for as long as this is so, at most for the patience.
+    /// Waits while the condition holds, at most [`PATIENCE`].
     fn wait_while(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = self
             .changed
@@ -59,7 +61,7 @@ impl Shared {
     }
 }
 
-/// The terminal. Its mode is the usual one again when this is dropped.
+/// The terminal, whose mode is restored on drop.
 #[derive(Debug)]
 pub(super) struct Screen {
     shared: Arc<Shared>,
@@ -73,7 +75,7 @@ impl Screen {
         Ok(Self { shared, usual })
     }
 
-    /// For texts that are to appear above the line.
+    /// Returns the writer of text above the line.
     pub(super) fn above(&self, printer: impl ExternalPrinter + Send + 'static) -> Above {
         Above {
             shared: Arc::clone(&self.shared),
@@ -81,7 +83,7 @@ impl Screen {
         }
     }
 
-    /// For the thread that reads keys; without one, texts are written as they are.
+    /// Returns the handle for the thread that reads keys.
     pub(super) fn keyboard(&self) -> Keyboard {
         self.shared.change(|state| state.phase = Phase::Between);
         Keyboard(Arc::clone(&self.shared))
@@ -95,7 +97,7 @@ impl Drop for Screen {
             .wait_while(|state| state.phase == Phase::Beginning);
         let was_typing = matches!(state.phase, Phase::Beginning | Phase::Typing);
         if was_typing {
-            // The thread still waits for a key. A terminal that is gone has no mode.
+            // The thread still waits for a key. A terminal that has closed has no mode.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.usual);
             let _ = io::stdout().write_all(b"\n");
         }
@@ -105,12 +107,12 @@ impl Drop for Screen {
     }
 }
 
-/// The thread that reads keys. Without it no line is typed.
+/// The side of the thread that reads keys. Lines are typed until it is dropped.
 #[derive(Debug)]
 pub(super) struct Keyboard(Arc<Shared>);
 
 impl Keyboard {
-    /// Whether another line may be typed. If so, the prompt is to come next.
+    /// Returns whether another line may be typed; then the prompt follows.
     pub(super) fn begins(&self) -> bool {
         let mut state = self.0.lock();
         if state.phase == Phase::Off {
@@ -120,7 +122,7 @@ impl Keyboard {
         true
     }
 
-    /// Notes that the line is finished.
+    /// Notes the end of a line.
     pub(super) fn ends(&self) {
         self.0.change(|state| {
             if state.phase != Phase::Off {
@@ -136,7 +138,7 @@ impl Drop for Keyboard {
     }
 }
 
-/// The prompt is drawn first when a line begins, and again below each text that was shown.
+/// The prompt is drawn when a line begins, and again below each text above it.
 impl rustyline::Prompt for Keyboard {
     fn raw(&self) -> &str {
         self.0.change(|state| {
@@ -149,8 +151,10 @@ impl rustyline::Prompt for Keyboard {
     }
 }
 
-/// Shows each text above the line. A key at the same moment can make it believe too early that a
-/// text is shown; this matters to texts of the very end only.
+/// Shows text above the line.
+///
+/// A key at the same moment can make it take a text for shown too early, which matters only to the last
+/// texts.
 pub(super) struct Above {
     shared: Arc<Shared>,
     printer: Box<dyn ExternalPrinter + Send>,
@@ -168,7 +172,7 @@ impl Write for Above {
                 .print(String::from_utf8_lossy(text).into_owned());
             let waits = |state: &State| state.has_text && state.phase != Phase::Off;
             let shown = self.shared.wait_while(waits);
-            // A thread that has ended showed it before, or never will.
+            // A thread that has ended has shown the text, or never will.
             if printed.is_ok() && !(shown.has_text && shown.phase == Phase::Off) {
                 return Ok(text.len());
             }

@@ -1,4 +1,4 @@
-//! `peermux config`: checks a configuration file, and shows what a node runs with.
+//! `peermux config`: checks a configuration file, and shows a node's settings.
 
 mod settings;
 
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use peermux::ServerConfig;
 use peermux_cli::config::Config;
+#[cfg(unix)]
+use peermux_cli::request::Query;
 use serde::Serialize;
 
 #[cfg(unix)]
@@ -36,29 +38,29 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Read a configuration file as `listen` does, and say what is wrong with it
+    /// Read a configuration file as `listen` does, and report errors
     Check {
         /// The file
         file: PathBuf,
     },
-    /// Show all settings: those that are not the default, and then, as comments, the others
+    /// Show all settings: first those that are not the default, then the others as comments
     Show {
-        /// A configuration file; without it the defaults
+        /// A configuration file [default: the default settings]
         #[arg(conflicts_with_all = ["data_dir", "admin"])]
         file: Option<PathBuf>,
-        /// Of a running node
+        /// The running node
         #[cfg(unix)]
         #[command(flatten)]
         which: Which,
     },
 }
 
-/// A file is in order.
+/// The report on a valid file.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "checked")]
 struct Checked {
     file: String,
-    /// How many settings have another value than the default.
+    /// The number of settings that are not the default.
     changed: usize,
 }
 
@@ -67,7 +69,7 @@ impl fmt::Display for Checked {
         let Self { file, changed } = self;
         write!(
             f,
-            "{file} is in order, and changes {}",
+            "{file} is valid and changes {}",
             human::count(*changed, "setting")
         )
     }
@@ -82,26 +84,26 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             })?;
             out.tell(&Checked {
                 file: file.display().to_string(),
-                changed: Settings::of_file(&config)?.changed(),
+                changed: Settings::of_node(&config)?.changed(),
             })
         }
         #[cfg(unix)]
         Action::Show { file: None, which } if which.is_given() => {
             let mut node = Client::connect(&which.socket()?).await?;
-            let config = node.ask(&peermux_cli::request::Request::Config {}).await?;
-            Settings::of(&config)?.show(out)
+            let config = node.ask(Query::Config {}).await?;
+            Settings::of_node(&config)?.show(out)
         }
         Action::Show { file, .. } => {
             let config = match file {
                 Some(file) => config_file::read(file)?,
                 None => Config::default(),
             };
-            Settings::of_file(&config)?.show(out)
+            Settings::of_node(&config)?.show(out)
         }
     }
 }
 
-/// What a node would refuse when it starts.
+/// Checks what a node checks when it starts.
 fn check(config: &ServerConfig) -> Result<(), String> {
     config.check().map_err(|error| error.to_string())?;
     for node in config.static_nodes() {

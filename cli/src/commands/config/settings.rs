@@ -1,4 +1,4 @@
-//! A configuration, setting by setting.
+//! The settings of a configuration, one by one.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(super) struct Settings(Vec<Setting>);
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "setting")]
 struct Setting {
-    /// With a dot, as `memory.per_peer`, if it is within another one.
+    /// The full name, such as `memory.per_peer`.
     name: String,
     value: Value,
     default: Value,
@@ -29,7 +29,7 @@ impl Setting {
     }
 }
 
-/// As a line of a configuration file; a comment where it changes nothing.
+/// A line of a configuration file, which is a comment for a default.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -39,7 +39,7 @@ impl fmt::Display for Setting {
         } = self;
         match (self.is_default(), value) {
             (true, Value::Null) => write!(f, "# {name}: not set"),
-            // JSON's texts, numbers and lists are TOML too.
+            // Strings, numbers and lists of JSON are valid TOML.
             (true, value) => write!(f, "# {name} = {value}"),
             (false, Value::Null) => write!(f, "# {name}: not set, by default {default}"),
             (false, value) if default.is_null() => write!(f, "{name} = {value}"),
@@ -49,8 +49,8 @@ impl fmt::Display for Setting {
 }
 
 impl Settings {
-    /// Those that a file has, or could have.
-    pub(super) fn of_file(config: &Config) -> Result<Self, Failure> {
+    /// Returns the settings of a node.
+    pub(super) fn of_node(config: &Config) -> Result<Self, Failure> {
         let mut settings = Self::of(&config.server)?;
         settings.0.push(Setting {
             name: "metrics".to_owned(),
@@ -61,8 +61,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Those of a server.
-    pub(super) fn of(config: &ServerConfig) -> Result<Self, Failure> {
+    /// Returns the settings of a server.
+    fn of(config: &ServerConfig) -> Result<Self, Failure> {
         let json = |config| serde_json::to_value(config).map_err(Failure::because);
         let (values, defaults) = (json(config)?, json(&ServerConfig::default())?);
         let mut all = Vec::new();
@@ -70,7 +70,7 @@ impl Settings {
         Ok(Self(all))
     }
 
-    /// How many are not the default.
+    /// Returns the number of settings that are not the default.
     pub(super) fn changed(&self) -> usize {
         self.0
             .iter()
@@ -78,7 +78,7 @@ impl Settings {
             .count()
     }
 
-    /// Prints those that are not the default, then the others.
+    /// Prints the settings that are not the default, then the others.
     pub(super) fn show(mut self, out: &Output) -> Result<(), Failure> {
         self.0.sort_by_key(Setting::is_default);
         out.tell_all(&self.0)
@@ -125,7 +125,7 @@ mod tests {
         let text = lines.join("\n");
         assert!(text.contains("max_peers = 7  # default 50"), "{text}");
         assert_eq!(toml::from_str(&text), Ok(config));
-        // With the defaults in place of comments it is that, too.
+        // So does the text with all comments as settings.
         let all = lines
             .iter()
             .map(|line| line.strip_prefix("# ").unwrap_or(line));

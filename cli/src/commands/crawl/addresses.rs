@@ -1,4 +1,4 @@
-//! How much one address is made to take.
+//! Limits on the dials to one address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -6,14 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use peermux::node::Reach;
 use peermux::{Endpoint, Host, NodeId};
 
-/// How many nodes at one public address are dialled at once.
+/// The number of nodes at one public address that are dialled at once.
 const AT_ONCE: usize = 2;
 
-/// How many nodes are dialled at one address and port. Ids cost nothing: without a limit, a node that names many
-/// of them would send as many connections to a machine of its choice.
+/// The number of nodes that are dialled at one address and port.
+///
+/// Ids cost nothing: without a limit, a node that names many of them would direct as many connections at
+/// a machine of its choice.
 const AT_ONE_PORT: u32 = 4;
 
-/// Who is dialled where, and who waits.
+/// The nodes that are dialled at each address, and those that wait.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     busy: HashMap<IpAddr, usize>,
@@ -21,19 +23,19 @@ pub(super) struct Addresses {
     dialled: HashMap<SocketAddr, u32>,
 }
 
-/// Whether a node may be dialled now.
+/// The permission to dial a node.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may, and the address counts as busy until [`Addresses::free`].
+    /// It may be dialled. The address is busy until [`Addresses::free`].
     Now,
-    /// Others are dialled there. It is returned by [`Addresses::free`] when it is its turn.
+    /// Others are being dialled there. [`Addresses::free`] returns the node at its turn.
     Later,
-    /// As many as may were dialled there.
+    /// The limit of its address and port was reached.
     Never,
 }
 
 impl Addresses {
-    /// Asks for a node's turn at these endpoints.
+    /// Asks to dial a node at these endpoints.
     pub(super) fn claim(&mut self, id: NodeId, endpoints: &[Endpoint]) -> Turn {
         let addrs: Vec<_> = endpoints.iter().filter_map(Endpoint::socket_addr).collect();
         let often = |addr| self.dialled.get(addr).copied().unwrap_or(0) >= AT_ONE_PORT;
@@ -54,7 +56,7 @@ impl Addresses {
         Turn::Now
     }
 
-    /// A node at these endpoints is dialled no longer. Returns those whose turn it is now.
+    /// Frees the addresses of a finished dial, and returns the next nodes there.
     pub(super) fn free(&mut self, endpoints: &[Endpoint]) -> Vec<NodeId> {
         for ip in limited(endpoints) {
             if let Some(busy) = self.busy.get_mut(&ip) {
@@ -67,8 +69,9 @@ impl Addresses {
         self.next(endpoints)
     }
 
-    /// One of those who wait at each of these addresses that has room. To be asked for also when a node
-    /// whose turn it was does not use it.
+    /// Returns a waiting node for each of these addresses that has room.
+    ///
+    /// To be called also if a node does not use its turn.
     pub(super) fn next(&mut self, endpoints: &[Endpoint]) -> Vec<NodeId> {
         let mut next = Vec::new();
         for ip in limited(endpoints) {
@@ -90,7 +93,7 @@ impl Addresses {
     }
 }
 
-/// The addresses for which the limit holds.
+/// Returns the addresses for which the limit holds.
 fn limited(endpoints: &[Endpoint]) -> Vec<IpAddr> {
     let mut ips: Vec<_> = endpoints
         .iter()

@@ -1,4 +1,4 @@
-//! What the command takes.
+//! The arguments of the command.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,72 +16,72 @@ use crate::networks::Network;
 const EXAMPLES: &str = "\
 Examples:
   peermux crawl --bootnode enr:... --out nodes.jsonl
-  peermux crawl --nodes nodes.jsonl --out nodes.jsonl        goes on where that was left
+  peermux crawl --nodes nodes.jsonl --out nodes.jsonl        continues the earlier crawl
   peermux crawl --dns enrtree://…@nodes.example.org --discovery none --seconds 60
   peermux crawl --bootnode enode://…@127.0.0.1:30303 --out nodes.csv --picture nodes.svg
   peermux crawl --network sepolia --seconds 3600 --out nodes.json
 
-Looks for nodes from those that are given on, and makes one short connection to each: what it calls
-itself, what it speaks, its record, its chain if it speaks eth, and how long it takes to answer. Who
-refuses is not dialled again. It ends when nobody new is found, after --seconds, or with Ctrl-C, and
-writes what it has found.
+Searches for nodes, starting from those that are given, and makes one short connection to each. It
+records the client name, the capabilities, the record, the chain of nodes that speak eth, and the round
+trip. A node that refuses is not dialled again. The crawl ends when no new node is found, after --seconds,
+or with Ctrl-C, and then writes its results.
 
-Without --out each node is printed, and a summary at the end. A file is in one of three forms:
-  jsonl   a JSON object a line, with all that is known
+Without --out it prints each node, and a summary at the end. A file has one of three forms:
+  jsonl   one JSON object for each node, with all results
   csv     a table
   nodes   the node set of go-ethereum's devp2p: `devp2p nodeset info FILE`
-The file's name says which (.csv, .json for a node set, else jsonl), or --format does. --nodes reads
-jsonl and node sets, and lists of enode URLs or records, one a line.";
+--format chooses it, or else the file's name (.csv, .json for a node set, other names for jsonl). --nodes
+reads jsonl, node sets, and lists with an enode URL or a record on each line.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("start").required(true).multiple(true), group = ArgGroup::new("listed").multiple(true))]
 pub(crate) struct Args {
-    /// A node to begin with: its enode URL or its record; can be repeated
+    /// A node to start from: its enode URL or its record; can be repeated
     #[arg(long = "bootnode", value_name = "NODE", group = "start", value_parser = form::any)]
     pub(super) bootnodes: Vec<Node>,
     /// A list of nodes in the DNS, as enrtree://KEY@NAME; can be repeated
     #[arg(long = "dns", value_name = "LINK", groups = ["start", "listed"])]
     pub(super) lists: Vec<Link>,
-    /// A public network: its bootnodes, and its list in the DNS
+    /// A public network, with its bootnodes and its list in the DNS
     #[arg(long, value_name = "NAME", groups = ["start", "listed"])]
     pub(super) network: Option<Network>,
-    /// A DNS server to ask for the lists; can be repeated [default: those of the system]
+    /// A DNS server for the lists; can be repeated [default: those of the system]
     #[arg(long = "dns-server", value_name = "IP[:PORT]", requires = "listed", value_parser = dns_servers::server)]
     pub(super) dns_servers: Vec<SocketAddr>,
-    /// A file of nodes, such as an earlier crawl wrote; those that were not visited come first
+    /// A file of nodes, such as that of an earlier crawl; unvisited nodes come first
     #[arg(long, value_name = "FILE", group = "start")]
     pub(super) nodes: Option<PathBuf>,
-    /// How to look for further nodes: v4, v5 or both; with none only those are visited that are given
+    /// The discovery protocols to search with: v4, v5, both, or none for given nodes only
     #[arg(long, value_name = "VERSIONS", value_delimiter = ',', default_values = ALL_VERSIONS)]
     pub(super) discovery: Vec<Version>,
-    /// Visit nodes of private networks and of this machine too; so does a bootnode that is one
+    /// Also visit nodes on private networks and on this machine; implied by such a bootnode
     #[arg(long)]
     pub(super) private_networks: bool,
-    /// How long to go on, at most
+    /// The time limit of the crawl, in seconds
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = value_parser!(u32).range(1..))]
     pub(super) seconds: u32,
-    /// How many nodes to visit at once
+    /// The number of nodes to visit at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u8).range(1..=64))]
     pub(super) at_once: u8,
-    /// How long a node may take for each step, in seconds: connection, handshake, answers
+    /// The time limit for each step of a visit, in seconds: connection, handshake, answers
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u8).range(1..))]
     pub(super) timeout: u8,
-    /// How many nodes to know at most; further ones are counted
+    /// The largest number of nodes to keep; further ones are counted
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(super) max_nodes: u32,
-    /// Where to write the nodes; a file that is there is replaced when the new one is complete
+    /// The file for the nodes; it replaces an existing one when it is complete
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// The form of that file [default: as its name says]
+    /// The form of the file [default: by its name]
     #[arg(long, value_name = "FORM", requires = "out")]
     pub(super) format: Option<Form>,
-    /// Where to draw the summary, as SVG
+    /// The file for a picture of the summary, as SVG
     #[arg(long, value_name = "FILE")]
     pub(super) picture: Option<PathBuf>,
 }
 
 impl Args {
-    /// Adds what a public network has to begin with, if one was named.
+    /// Adds the bootnodes and the list of the public network, if one is named.
     pub(super) fn with_network(mut self) -> Result<Self, Failure> {
         if let Some(network) = self.network {
             self.bootnodes.extend(network.bootnodes()?);

@@ -1,4 +1,4 @@
-//! What carries the plan out.
+//! Carries out the plan.
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -24,10 +24,10 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::{Progress, SHOWN};
 
-/// How often what was found is written, in times that the line on the terminal changes.
+/// The interval between saves, in updates of the line on the terminal.
 const SAVED: u32 = 60;
 
-/// A crawl under way.
+/// A running crawl.
 pub(super) struct Crawl<'a> {
     pub(super) plan: Plan,
     pub(super) ending: Ending,
@@ -40,14 +40,14 @@ pub(super) struct Crawl<'a> {
     pub(super) until: Instant,
 }
 
-/// What was done for a node.
+/// The result of a step.
 enum Done {
     Fetched(NodeId, Option<NodeRecord>),
     Visited(NodeId, Option<Visited>),
 }
 
 impl Crawl<'_> {
-    /// Goes on until nobody is left to be found, time is over or the user wants an end.
+    /// Runs until no new node can be found, the time limit or an interrupt.
     pub(super) async fn run(
         &mut self,
         visitor: &Visitor,
@@ -59,7 +59,7 @@ impl Crawl<'_> {
         walked
     }
 
-    /// Writes what was found, and tells it.
+    /// Writes the results, and prints the summary.
     pub(super) fn conclude(&self) -> Result<(), Failure> {
         let saved = block_in_place(|| self.files.save(self.plan.nodes()));
         let took = self.started.elapsed();
@@ -90,7 +90,7 @@ impl Crawl<'_> {
                 break;
             }
             tokio::select! {
-                // An end first, then what makes room before what needs it.
+                // The end first, then finished visits, whose places new ones need.
                 biased;
                 () = interrupted.cancelled() => break,
                 () = sleep_until(self.until) => break,
@@ -106,7 +106,7 @@ impl Crawl<'_> {
             }
         }
         visitor.stop.cancel();
-        // They take leave, for which they have little time.
+        // The visits under way disconnect, within a short time.
         while let Some(done) = tasks.next().await {
             self.take_done(done);
         }
@@ -144,7 +144,7 @@ impl Crawl<'_> {
         }
     }
 
-    /// Prints the nodes whose visit is over, unless a file takes them.
+    /// Prints the nodes whose visit has ended, unless they go into a file.
     fn tell_finished(&mut self) -> Result<(), Failure> {
         let finished = self.plan.take_finished();
         if self.files.take_nodes() && !self.out.is_json() {
@@ -158,7 +158,7 @@ impl Crawl<'_> {
     fn save_meanwhile(&self) {
         if let Err(failure) = block_in_place(|| self.files.save(self.plan.nodes())) {
             let why = failure.text().unwrap_or_default();
-            tracing::warn!("cannot save what was found so far: {why}");
+            tracing::warn!("cannot save the results so far: {why}");
         }
     }
 }

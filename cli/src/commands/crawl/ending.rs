@@ -1,23 +1,26 @@
-//! When there is nobody left to find.
+//! Decides when no new node can be found.
 
 use std::time::Duration;
 
 use peermux_cli::node_file::Source;
 use tokio::time::Instant;
 
-/// After this many lookups in a row that brought nobody new a walk is over.
+/// The number of successive lookups without a new node after which a walk ends.
 const QUIET: u32 = 16;
 
-/// And after this time without any answer, in which who does not answer is asked twice.
+/// The time without an answer after which a walk ends.
+///
+/// A silent node is asked twice in this time.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Watches what sources of nodes bring.
+/// Watches the sources of nodes.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// The versions of discovery that walk, each for itself: one may answer fast what it has answered
-    /// before, while the other one still finds new nodes.
+    /// The walk of each version of discovery.
+    ///
+    /// One may repeat fast answers while the other one still finds new nodes.
     walks: Vec<Walk>,
-    /// How many lists in the DNS are still read.
+    /// The number of lists in the DNS that are still being read.
     lists: usize,
 }
 
@@ -39,14 +42,14 @@ impl Ending {
         Self { walks, lists }
     }
 
-    /// Somebody new was found.
+    /// Notes that a new node was found.
     pub(super) fn found(&mut self) {
         for walk in &mut self.walks {
             walk.quiet = 0;
         }
     }
 
-    /// A lookup of a version has ended, with an answer or without.
+    /// Notes the end of a lookup, and whether it had an answer.
     pub(super) fn looked_up(&mut self, version: Source, answered: bool, now: Instant) {
         let walk = self.walks.iter_mut().find(|walk| walk.version == version);
         if let Some(walk) = walk.filter(|_| answered) {
@@ -55,12 +58,12 @@ impl Ending {
         }
     }
 
-    /// A list was read to its end, or cannot be read.
+    /// Notes that a list was read, or cannot be read.
     pub(super) fn list_read(&mut self) {
         self.lists = self.lists.saturating_sub(1);
     }
 
-    /// Whether the sources bring nobody any more.
+    /// Returns whether all sources are exhausted.
     pub(super) fn is_reached(&self, now: Instant) -> bool {
         self.lists == 0 && self.walks.iter().all(|walk| walk.is_over(now))
     }
@@ -89,7 +92,7 @@ mod tests {
         };
         quiet(&mut ending, Source::V5);
         quiet(&mut ending, Source::V4);
-        assert!(!ending.is_reached(now), "a list is read");
+        assert!(!ending.is_reached(now), "a list is being read");
         ending.list_read();
         assert!(ending.is_reached(now));
         ending.found();

@@ -1,24 +1,32 @@
-//! The files of a crawl: what it begins with, and what it leaves.
+//! The files that a crawl reads and writes.
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use peermux::private_file;
-use peermux_cli::node_file::{self, Format, KnownNode, NodesRead};
+use peermux_cli::node_file::{self, Format, KnownNode, NodeFileError, NodesRead};
 
 use super::picture;
 use super::summary::Summary;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
 /// Reads the nodes of a file.
 pub(super) fn read(path: &Path, max: usize) -> Result<NodesRead, Failure> {
-    let file = File::open(path).map_err(|error| wrong(path, &error))?;
-    node_file::read(BufReader::new(file), max).map_err(|error| wrong(path, &error))
+    let wrong = |why: &dyn Display| {
+        let path = path.display();
+        Failure::because(format!("cannot read file of nodes {path}: {why}"))
+    };
+    let file = File::open(path).map_err(|error| wrong(&Refused::Read.text(&error)))?;
+    node_file::read(BufReader::new(file), max).map_err(|error| match error {
+        NodeFileError::Io(error) => wrong(&Refused::Read.text(&error)),
+        error => wrong(&error),
+    })
 }
 
-/// Where results go.
+/// The files for results.
 #[derive(Debug)]
 pub(super) struct Files {
     nodes: Option<(PathBuf, Format)>,
@@ -26,7 +34,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Checks that the files can be there, before an hour's work is lost.
+    /// Checks that the files can be written, before the crawl starts.
     pub(super) fn new(
         out: Option<PathBuf>,
         format: Option<Format>,
@@ -42,7 +50,7 @@ impl Files {
         Ok(Self { nodes, picture })
     }
 
-    /// Writes the nodes, in place of what an earlier run wrote.
+    /// Writes the nodes, and replaces an earlier file.
     pub(super) fn save<'a>(
         &self,
         nodes: impl Iterator<Item = &'a KnownNode>,
@@ -51,8 +59,8 @@ impl Files {
             return Ok(());
         };
         let mut content = Vec::new();
-        node_file::write(*format, nodes, &mut content).map_err(|error| wrong(path, &error))?;
-        private_file::write_over(path, &content).map_err(|error| wrong(path, &error))
+        node_file::write(*format, nodes, &mut content).map_err(|error| cannot(path, &error))?;
+        private_file::write_over(path, &content).map_err(|error| cannot(path, &error))
     }
 
     /// Draws the picture.
@@ -61,10 +69,10 @@ impl Files {
             return Ok(());
         };
         let svg = picture::draw(summary);
-        private_file::write_over(path, svg.as_bytes()).map_err(|error| wrong(path, &error))
+        private_file::write_over(path, svg.as_bytes()).map_err(|error| cannot(path, &error))
     }
 
-    /// Whether the nodes go into a file.
+    /// Returns whether the nodes go into a file.
     pub(super) fn take_nodes(&self) -> bool {
         self.nodes.is_some()
     }
@@ -72,20 +80,18 @@ impl Files {
 
 fn check(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
-        return Err(wrong(path, &std::io::Error::from(ErrorKind::IsADirectory)));
+        return Err(cannot(path, &io::Error::from(ErrorKind::IsADirectory)));
     }
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
     match folder.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(wrong(
-            folder,
-            &std::io::Error::from(ErrorKind::NotADirectory),
-        )),
-        Err(error) => Err(wrong(folder, &error)),
+        Ok(_) => Err(cannot(path, &io::Error::from(ErrorKind::NotADirectory))),
+        Err(error) => Err(cannot(path, &error)),
     }
 }
 
-fn wrong(path: &Path, error: &dyn Display) -> Failure {
-    Failure::because(format!("{}: {error}", path.display()))
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    let why = Refused::Make.text(error);
+    Failure::because(format!("cannot write {}: {why}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! `peermux crawl`: who is there in a network, and what they speak.
+//! `peermux crawl`: finds the nodes of a network, and visits each.
 
 mod addresses;
 mod args;
@@ -21,12 +21,13 @@ use std::time::Duration;
 use peermux::addrbook::{Clock, SystemClock};
 use peermux::dns::Client;
 use peermux::server::NodeDialer;
-use peermux::{Endpoint, Enode, Host, Node, SecretKey};
+use peermux::{Node, SecretKey};
 use peermux_cli::node_file::{KnownNode, NodesRead, Source, UnixTime};
 use tokio::task::block_in_place;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bootnodes;
 use crate::dns_servers;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -41,11 +42,8 @@ use plan::{Limits, Plan};
 use sources::{Sources, Start};
 use visit::Visitor;
 
-/// How many nodes of a file discovery begins with.
+/// The number of nodes of a file from which discovery starts.
 const SEEDS: usize = 256;
-
-/// How long the name of a bootnode may take to be resolved.
-const RESOLVING: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
     args: Args,
@@ -54,7 +52,7 @@ pub(crate) async fn run(
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     if args.discovery.contains(&Version::None) && args.discovery.len() > 1 {
-        let why = "--discovery none stands alone: it means no version";
+        let why = "--discovery none cannot be combined with a version";
         return Err(Failure::Usage(why.to_owned()));
     }
     let args = args.with_network()?;
@@ -64,7 +62,7 @@ pub(crate) async fn run(
         Some(path) => block_in_place(|| files::read(path, args.max_nodes()))?,
         None => NodesRead::default(),
     };
-    let resolving = resolve_all(&args.bootnodes);
+    let resolving = bootnodes::with_addresses(args.bootnodes.clone());
     let Some(bootnodes) = interrupted.run_until_cancelled(resolving).await else {
         return Ok(());
     };
@@ -108,7 +106,7 @@ pub(crate) async fn run(
     walked.and(crawl.conclude())
 }
 
-/// How discovery begins, as far as there is somebody to begin with.
+/// Returns the start of discovery, which needs a node or a list.
 fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -> Start {
     let somebody = !(seeds.is_empty() && args.lists.is_empty());
     let walks_by = |version| somebody && args.discovery.contains(&version);
@@ -122,7 +120,7 @@ fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -
     }
 }
 
-/// A plan with all nodes that are given.
+/// Adds all given nodes to a plan.
 fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     for node in bootnodes {
         plan.found(node, Source::Bootnode, None);
@@ -134,7 +132,7 @@ fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     plan
 }
 
-/// Whom discovery begins with: the bootnodes, and of a file those that answered last.
+/// Returns the first nodes of discovery: bootnodes, then those of a file by last answer.
 fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
     let mut known: Vec<_> = known.iter().collect();
     known.sort_by_key(|node| Reverse(node.last_seen));
@@ -143,41 +141,4 @@ fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
         None => Node::Enode(node.enode.clone()),
     });
     bootnodes.iter().cloned().chain(known).take(SEEDS).collect()
-}
-
-/// Bootnodes with addresses in the place of names, which discovery cannot ask.
-async fn resolve_all(bootnodes: &[Node]) -> Vec<Node> {
-    let mut resolved = Vec::with_capacity(bootnodes.len());
-    for node in bootnodes {
-        resolved.push(match node.endpoint() {
-            Some(endpoint) if matches!(endpoint.host, Host::Dns(_)) => {
-                resolve(node, &endpoint).await
-            }
-            _ => node.clone(),
-        });
-    }
-    resolved
-}
-
-async fn resolve(node: &Node, endpoint: &Endpoint) -> Node {
-    let found = timeout(RESOLVING, NodeDialer::resolve(endpoint)).await;
-    let addr = match found {
-        Ok(Ok(addrs)) => addrs.first().copied(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "a bootnode");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(host = %endpoint.host, "the name of a bootnode is not resolved");
-            None
-        }
-    };
-    let Some(addr) = addr else {
-        return node.clone();
-    };
-    let at = Endpoint {
-        host: Host::Ip(addr.ip()),
-        ..endpoint.clone()
-    };
-    Enode::with_endpoint(*node.public_key(), at).into()
 }

@@ -1,18 +1,18 @@
-//! Which addresses are contacted.
+//! Decides which addresses may be contacted.
 
 use std::net::IpAddr;
 
 use peermux::node::Reach;
 use peermux::{Endpoint, Enode, Host, Node};
 
-/// Addresses of the internet, and those of private networks and of this machine if they take part.
+/// Public addresses, and those of private networks and of this machine if permitted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permitted {
     private_networks: bool,
 }
 
 impl Permitted {
-    /// Private networks take part if the user says so, or named a bootnode that is on one.
+    /// Permits private networks if the user asks for them, or named a bootnode on one.
     pub(super) fn new(asked: bool, bootnodes: &[Node]) -> Self {
         let mut ips = bootnodes.iter().filter_map(|node| match node.endpoint() {
             Some(endpoint) => match endpoint.host {
@@ -39,7 +39,7 @@ impl Permitted {
         }
     }
 
-    /// Where a node may be dialled by TCP. A name is looked at when it is resolved.
+    /// Returns the endpoints that may be dialled. A name is checked after it is resolved.
     pub(super) fn endpoints(self, enode: &Enode) -> Vec<Endpoint> {
         let permitted = |endpoint: &&Endpoint| match endpoint.host {
             Host::Ip(ip) => self.ip(ip),
@@ -48,7 +48,7 @@ impl Permitted {
         enode.tcp_endpoints().filter(permitted).cloned().collect()
     }
 
-    /// Whether a node may be asked by UDP.
+    /// Returns whether a node may be asked by UDP.
     pub(super) fn asks(self, enode: &Enode) -> bool {
         enode
             .endpoint()

@@ -1,6 +1,6 @@
-//! The summary as a picture: a row of bars for each kind, as SVG.
+//! Draws the summary as bars in SVG.
 //!
-//! Bars need no library for plots, which would be the largest part of the command line.
+//! A library for plots would be the largest part of the command line.
 
 use std::fmt::Write;
 
@@ -9,13 +9,13 @@ use super::summary::Summary;
 /// All lengths are in pixels.
 const WIDTH: usize = 800;
 const MARGIN: usize = 24;
-/// Where bars begin, and how long they are at most.
+/// The left end of the bars, and their largest length.
 const BARS: usize = 320;
 const LONGEST: usize = 380;
 const ROW: usize = 22;
 const TITLE: usize = 40;
 
-/// No label is longer, in characters.
+/// The length limit of a label, in characters.
 const LABEL: usize = 38;
 
 const STYLE: &str = "\
@@ -55,7 +55,7 @@ pub(super) fn draw(summary: &Summary) -> String {
 fn bar(out: &mut String, y: usize, kind: &str, count: usize, most: usize) {
     text(out, BARS - 8, y, "l", &label(kind));
     let length = (count.saturating_mul(LONGEST) / most).max(1);
-    // A text cannot fail to be written.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         out,
         "<rect class=\"b\" x=\"{BARS}\" y=\"{}\" width=\"{length}\" height=\"16\"/>",
@@ -79,7 +79,7 @@ fn label(kind: &str) -> String {
     }
 }
 
-/// A text as XML may have it: names come from others.
+/// Escapes a text for XML, since names come from other nodes.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

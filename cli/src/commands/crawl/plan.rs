@@ -1,4 +1,4 @@
-//! Whom to visit next: decisions, without socket or clock.
+//! Decides which node to visit next, without socket or clock.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,27 +12,27 @@ use super::visited::Visited;
 /// The bounds on a crawl.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How many nodes are known at most.
+    /// The largest number of nodes to keep.
     pub(super) nodes: usize,
-    /// How many are visited at once.
+    /// The number of nodes to visit at once.
     pub(super) at_once: usize,
 }
 
-/// What is to be done for a node.
+/// The next step for a node.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Ask it for its record.
     Fetch(Enode),
-    /// Dial it at one of these endpoints.
+    /// Dial it at one of its endpoints.
     Dial(Enode),
 }
 
-/// Where a node stands. Each is dialled once.
+/// The state of a node. Each is dialled once.
 #[derive(Debug)]
 enum State {
     Waiting,
     Fetching,
-    /// Its record was asked for, or need not be.
+    /// Its record was requested, or is not needed.
     Ready,
     Dialling(Vec<Endpoint>),
     Done,
@@ -44,7 +44,7 @@ struct Entry {
     state: State,
 }
 
-/// How far a crawl is.
+/// The progress of a crawl.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) known: usize,
@@ -53,23 +53,23 @@ pub(super) struct Counts {
     pub(super) running: usize,
 }
 
-/// All nodes that are known, and whom to visit next.
+/// All known nodes, and the order of visits.
 #[derive(Debug)]
 pub(super) struct Plan {
     own: NodeId,
     limits: Limits,
     permitted: Permitted,
-    /// Whether records can be asked for.
+    /// Whether records can be requested.
     fetches: bool,
     nodes: BTreeMap<NodeId, Entry>,
-    /// Those that were never visited first, then those whose visit was longest ago.
+    /// The unvisited nodes first, then those with the oldest visits.
     waiting: BTreeMap<(Option<UnixTime>, u64), NodeId>,
     ready: VecDeque<NodeId>,
     addresses: Addresses,
     counts: Counts,
     order: u64,
     turned_away: u64,
-    /// Whose visit is over since this was asked for last.
+    /// The nodes whose visit has ended since the last call of [`take_finished`](Plan::take_finished).
     finished: Vec<NodeId>,
 }
 
@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Goes on with what an earlier run knew. Returns whether the node is new.
+    /// Adds a node of an earlier run, and returns whether it is new.
     pub(super) fn resume(&mut self, node: KnownNode) -> bool {
         if node.node_id == self.own || self.nodes.contains_key(&node.node_id) {
             return false;
@@ -109,12 +109,14 @@ impl Plan {
         true
     }
 
-    /// Counts nodes that are not kept, for want of room.
+    /// Counts nodes that are not kept because the limit is reached.
     pub(super) fn turn_away(&mut self, nodes: u64) {
         self.turned_away = self.turned_away.saturating_add(nodes);
     }
 
-    /// Takes a node that a source has named, with the time if it has answered. Returns whether it is new.
+    /// Adds a node from a source, and returns whether it is new.
+    ///
+    /// `seen` is the time if the node has answered.
     pub(super) fn found(&mut self, node: Node, source: Source, seen: Option<UnixTime>) -> bool {
         let id = node.node_id();
         let is_new = !self.nodes.contains_key(&id) && {
@@ -136,7 +138,7 @@ impl Plan {
         is_new
     }
 
-    /// A node that could not be dialled can be.
+    /// Queues a node that could not be dialled before.
     fn try_again(&mut self, id: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(id)
             && matches!(entry.state, State::Done)
@@ -148,7 +150,7 @@ impl Plan {
         }
     }
 
-    /// What to do next, if there is a place for it.
+    /// Returns the next step, if there is a free place.
     pub(super) fn next(&mut self, at: UnixTime) -> Option<(NodeId, Step)> {
         while self.counts.running < self.limits.at_once {
             let ready = self.ready.pop_front();
@@ -162,7 +164,7 @@ impl Plan {
         None
     }
 
-    /// Begins the next step of a node, if it is its turn.
+    /// Begins the next step of a node, if its address has room.
     fn begin(&mut self, id: NodeId, at: UnixTime) -> Option<Step> {
         let entry = self.nodes.get_mut(&id)?;
         let KnownNode { enode, record, .. } = &entry.node;
@@ -177,7 +179,7 @@ impl Plan {
         let endpoints = self.permitted.endpoints(enode);
         if endpoints.is_empty() {
             let why = match enode.tcp_endpoint() {
-                Some(_) => "its address is of a private network, or none that can be dialled",
+                Some(_) => "its address is on a private network, or cannot be dialled",
                 None => "it names no TCP port",
             };
             self.finish(id, Visited::not_dialled(why), at);
@@ -207,7 +209,7 @@ impl Plan {
         }
     }
 
-    /// A node was asked for its record.
+    /// Notes the answer to a request for a record.
     pub(super) fn fetched(&mut self, id: NodeId, record: Option<NodeRecord>, at: UnixTime) {
         let Some(entry) = self.nodes.get_mut(&id) else {
             return;
@@ -221,7 +223,7 @@ impl Plan {
         self.ready.push_back(id);
     }
 
-    /// A node was dialled; `None` if that was given up because the crawl ends.
+    /// Notes the result of a visit; `None` if the end of the crawl cancelled it.
     pub(super) fn dialled(&mut self, id: NodeId, visited: Option<Visited>, at: UnixTime) {
         let Some(entry) = self.nodes.get_mut(&id) else {
             return;
@@ -249,12 +251,12 @@ impl Plan {
         }
     }
 
-    /// Those whose visit is over since this was called last.
+    /// Returns the nodes whose visit has ended since the last call.
     pub(super) fn take_finished(&mut self) -> Vec<NodeId> {
         std::mem::take(&mut self.finished)
     }
 
-    /// Whether nobody is being visited, or will be unless a source names somebody.
+    /// Returns whether no node is being visited, or waits for a visit.
     pub(super) fn is_idle(&self) -> bool {
         self.counts.running == 0 && self.ready.is_empty() && self.waiting.is_empty()
     }
@@ -263,7 +265,7 @@ impl Plan {
         self.counts
     }
 
-    /// How many nodes were not kept, for want of room.
+    /// Returns the number of nodes that were not kept.
     pub(super) fn turned_away(&self) -> u64 {
         self.turned_away
     }
@@ -272,7 +274,7 @@ impl Plan {
         self.nodes.get(id).map(|entry| &entry.node)
     }
 
-    /// All nodes, in the order of their ids.
+    /// Returns all nodes, sorted by id.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &KnownNode> {
         self.nodes.values().map(|entry| &entry.node)
     }

@@ -1,4 +1,4 @@
-//! What is said of how far the crawl is.
+//! The line on the terminal that shows the progress of the crawl.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A node in a line of the output.
+//! The line of a node in the output.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::output::{printable, reason_text};
 
-/// What came of a visit.
+/// The result of a visit.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "node")]
 pub(super) struct Line<'a> {

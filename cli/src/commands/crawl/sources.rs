@@ -1,4 +1,4 @@
-//! Who names nodes: discovery, and lists in the DNS.
+//! The sources of nodes: discovery, and lists in the DNS.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -16,25 +16,27 @@ use tokio::time::sleep;
 use super::permitted::Permitted;
 use crate::failure::Failure;
 
-/// How much news may wait to be taken. Who has more waits.
+/// The capacity of the queue of news. A source waits while it is full.
 const NEWS: usize = 256;
 
-/// How many lookups of Discovery v4 go on at once, and of v5.
+/// The number of simultaneous lookups in each version of discovery.
 const WALKERS: usize = 4;
 
-/// From one lookup of a walker to the next.
+/// The pause between two lookups of a walker.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How many nodes of lists discovery is told to begin with: such a list may be all that is given.
+/// The number of nodes of lists that are passed to discovery.
+///
+/// A list may be the only start that is given.
 const INTRODUCED: usize = 32;
 
-/// This many more nodes in a row than a list has must have come before, until it counts as read.
+/// A list counts as read after this many repeated nodes more than it has.
 const REPEATED: usize = 16;
 
-/// A list is read no further than this, in nodes.
+/// The largest number of nodes that are read from a list.
 const LONGEST_LIST: usize = 100_000;
 
-/// What a source has to say.
+/// News of a source.
 #[derive(Debug)]
 pub(super) enum News {
     /// A node. With `proven`, it has answered.
@@ -43,13 +45,13 @@ pub(super) enum News {
         source: Source,
         proven: bool,
     },
-    /// A lookup has ended, with an answer or without.
+    /// A lookup has ended, with or without an answer.
     LookedUp { version: Source, answered: bool },
-    /// All of a list was read, or nothing can be.
+    /// A list was read, or cannot be read.
     ListRead,
 }
 
-/// With whom discovery begins.
+/// The start of discovery.
 #[derive(Debug, Clone)]
 pub(super) struct Start {
     pub(super) key: SecretKey,
@@ -61,7 +63,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// The versions of discovery that are wanted.
+    /// Returns the wanted versions of discovery.
     pub(super) fn versions(&self) -> Vec<Source> {
         let v4 = self.v4.then_some(Source::V4);
         #[cfg(feature = "discv5")]
@@ -72,7 +74,7 @@ impl Start {
     }
 }
 
-/// The sources, which end when this is dropped.
+/// The sources, which end on drop.
 #[derive(Debug)]
 pub(super) struct Sources {
     news: mpsc::Sender<News>,
@@ -83,7 +85,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Starts discovery, as far as it is wanted.
+    /// Starts the wanted versions of discovery.
     pub(super) async fn start(
         start: Start,
         now: UnixTime,
@@ -96,7 +98,7 @@ impl Sources {
             #[cfg(feature = "discv5")]
             v5: None,
         };
-        // It does not say where we are, so that nobody dials back.
+        // Without an address, so that no node dials back.
         let record = NodeRecord::builder(now.millis())
             .sign(&start.key)
             .map_err(Failure::because)?;
@@ -110,7 +112,7 @@ impl Sources {
         Ok((sources, taken))
     }
 
-    /// Discovery v4, if it runs.
+    /// Returns Discovery v4, if it runs.
     pub(super) fn v4(&self) -> Option<&Discv4> {
         self.v4.as_ref()
     }
@@ -206,13 +208,13 @@ impl Sources {
     }
 }
 
-/// A socket for both families where the system has such ones, else for that of the first seed.
+/// Binds a socket for both families, if possible, else for the first seed's.
 fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     std::net::UdpSocket::bind(any).or_else(|_| std::net::UdpSocket::bind(unspecified(seeds.next())))
 }
 
-/// A socket for the family of the first seed.
+/// Binds a socket for the family of the first seed.
 #[cfg(feature = "discv5")]
 fn bind_v5(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let socket = std::net::UdpSocket::bind(unspecified(seeds.next()))?;
@@ -220,7 +222,7 @@ fn bind_v5(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::
     Ok(socket)
 }
 
-/// All addresses of a family, IPv4 if nobody says which.
+/// Returns the unspecified address of a family, by default IPv4.
 fn unspecified(of: Option<SocketAddr>) -> SocketAddr {
     let ip = match of {
         Some(SocketAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -229,10 +231,10 @@ fn unspecified(of: Option<SocketAddr>) -> SocketAddr {
     SocketAddr::new(ip, 0)
 }
 
-/// Passes on who proves to be where it says.
+/// Forwards nodes that have proven their address.
 async fn tell_found(mut found: EventStream<Found>, news: mpsc::Sender<News>) {
     while let Some(event) = found.recv().await {
-        // Those that were missed are found by a later lookup.
+        // A later lookup finds missed nodes again.
         let Ok(Found {
             contact, record, ..
         }) = event
@@ -246,7 +248,7 @@ async fn tell_found(mut found: EventStream<Found>, news: mpsc::Sender<News>) {
     }
 }
 
-/// Tells of a node; `None` if nobody wants to know.
+/// Sends a node; `None` if the receiver is gone.
 async fn tell(news: &mpsc::Sender<News>, node: Node, source: Source, proven: bool) -> Option<()> {
     let found = News::Found {
         node,
@@ -256,13 +258,13 @@ async fn tell(news: &mpsc::Sender<News>, node: Node, source: Source, proven: boo
     news.send(found).await.ok()
 }
 
-/// Tells that a lookup has ended, likewise.
+/// Sends the end of a lookup; `None` if the receiver is gone.
 async fn looked_up(news: &mpsc::Sender<News>, version: Source, answered: bool) -> Option<()> {
     let ended = News::LookedUp { version, answered };
     news.send(ended).await.ok()
 }
 
-/// Looks for random targets, for ever.
+/// Looks up random targets until the receiver is gone.
 async fn walk_v4(v4: Discv4, news: mpsc::Sender<News>) {
     loop {
         let found = match v4.random_lookup().await {
@@ -289,7 +291,7 @@ async fn walk_v5(v5: peermux::discv5::Discv5, news: mpsc::Sender<News>) {
     while let Ok(found) = v5.lookup(&random_id()).await {
         let answered = !found.is_empty();
         for record in found {
-            // What others have of it proves nothing of it.
+            // A record from another node does not prove that this one is there.
             let node = Node::Record(record);
             if tell(&news, node, Source::V5, false).await.is_none() {
                 return;
@@ -307,7 +309,7 @@ fn random_id() -> peermux::NodeId {
     peermux::NodeId::from_bytes(rand::random())
 }
 
-/// Tells both versions of discovery of a node to begin with.
+/// Passes a first node to both versions of discovery.
 async fn introduce(
     v4: Option<&Discv4>,
     #[cfg(feature = "discv5")] v5: Option<&peermux::discv5::Discv5>,
@@ -324,21 +326,21 @@ async fn introduce(
             (Ok(record), _) => record,
             (Err(_), Node::Record(record)) => record.clone(),
             (Err(error), Node::Enode(_)) => {
-                tracing::debug!(%enode, %error, "no record of a node to begin with");
+                tracing::debug!(%enode, %error, "no record of a first node");
                 return;
             }
         };
         if let Err(error) = v5.add(&record) {
-            tracing::debug!(%enode, %error, "of no use for Discovery v5");
+            tracing::debug!(%enode, %error, "cannot use a node for Discovery v5");
         }
     }
     #[cfg(not(feature = "discv5"))]
     if let Err(error) = fetched {
-        tracing::debug!(%enode, %error, "a node to begin with does not answer");
+        tracing::debug!(%enode, %error, "a first node does not answer");
     }
 }
 
-/// Reads a list, and those that it leads to.
+/// Reads a list, and the lists that it links to.
 struct ListReader {
     walk: Walk<DnsResolver>,
     v4: Option<Discv4>,
@@ -348,7 +350,7 @@ struct ListReader {
 }
 
 impl ListReader {
-    /// Reads until nothing new comes: a walk goes round in its lists.
+    /// Reads until no new node comes, because a walk repeats its lists.
     async fn read(mut self, news: mpsc::Sender<News>) {
         let (mut known, mut repeated) = (HashSet::new(), 0);
         while repeated <= known.len() + REPEATED && known.len() < LONGEST_LIST {
@@ -374,7 +376,7 @@ impl ListReader {
                 return;
             }
         }
-        // Nobody has to want to know.
+        // The receiver may be gone already.
         let _ = news.send(News::ListRead).await;
     }
 

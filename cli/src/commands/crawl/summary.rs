@@ -1,4 +1,4 @@
-//! What a crawl found, in numbers.
+//! The results of a crawl, in numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,37 +10,37 @@ use serde::Serialize;
 
 use crate::output::{printable, reason_text};
 
-/// How many lines a table has for people, and bars a picture.
+/// The largest number of lines in a table, and of bars in a picture.
 pub(super) const LINES: usize = 12;
 
-/// What was found.
+/// The summary of a crawl.
 #[derive(Debug, Default, Serialize)]
 #[serde(tag = "event", rename = "summary")]
 pub(super) struct Summary {
     seconds: f64,
-    /// All nodes that are known.
+    /// All known nodes.
     known: usize,
     met: usize,
     refused: usize,
-    /// Those that were visited, and neither met nor refused.
+    /// Visited nodes that neither were met nor refused.
     failed: usize,
-    /// Those that were not visited.
+    /// Nodes that were not visited.
     not_visited: usize,
-    /// How many more there were than are kept.
+    /// The number of nodes that were not kept.
     turned_away: u64,
     /// By the name in front of the version.
     clients: Table,
     capabilities: Table,
-    /// By number and fork identifier; of nodes that did not tell, by what is in their records.
+    /// By number and fork identifier, or by the record of nodes without a Status.
     networks: Table,
     families: Table,
-    /// Of those that were not met, and the reasons of those that disconnected.
+    /// The failures of nodes that were not met, and the reasons of Disconnects.
     failures: Table,
-    /// Of those that answered a Ping.
+    /// Of nodes that answered a Ping.
     rtt_us: Option<Quartiles>,
 }
 
-/// How many nodes there are of each kind, the most frequent first.
+/// The number of nodes of each kind, the most frequent first.
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<(String, usize)>);
 
@@ -84,7 +84,7 @@ impl Summary {
         summary
     }
 
-    /// The tables with their titles.
+    /// Returns the tables with their titles.
     pub(super) fn tables(&self) -> [(&'static str, &Table); 5] {
         [
             ("clients", &self.clients),
@@ -95,7 +95,7 @@ impl Summary {
         ]
     }
 
-    /// What it says in one line.
+    /// Returns the summary in one line.
     pub(super) fn headline(&self) -> String {
         let Self {
             known,
@@ -157,7 +157,7 @@ impl Counts {
     }
 }
 
-/// `Geth` in `Geth/v1.17.10-stable/linux-amd64/go1.26`.
+/// Returns `Geth` for `Geth/v1.17.10-stable/linux-amd64/go1.26`.
 fn client_name(client: &str) -> String {
     let name = client.split('/').next().unwrap_or_default().trim();
     match name {
@@ -193,14 +193,14 @@ impl From<BTreeMap<String, usize>> for Table {
 }
 
 impl Table {
-    /// The most frequent kinds, and how many nodes are of the others.
+    /// Returns the most frequent kinds, and the number of nodes of all others.
     pub(super) fn rows(&self) -> (&[(String, usize)], usize) {
         let (rows, others) = self.0.split_at(self.0.len().min(LINES));
         (rows, others.iter().map(|(_, count)| count).sum())
     }
 }
 
-/// As an object with the kinds for names.
+/// An object with the kinds as keys.
 impl Serialize for Table {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(kind, count)| (kind, count)))

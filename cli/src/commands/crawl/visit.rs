@@ -1,4 +1,4 @@
-//! A visit: one connection, on which a node says who it is.
+//! A visit: one connection to learn about a node.
 
 use std::io;
 use std::time::Duration;
@@ -24,16 +24,18 @@ use super::visited::{About, Visited};
 use crate::node;
 use crate::output::reason_text;
 
-/// What the crawler calls itself.
+/// The client name of the crawler.
 const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
 
-/// Larger messages are of no use here, so nothing is kept for them, in bytes.
+/// The size limit of messages, in bytes. No larger one is needed here.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// How long a Pong is waited for after the Status of `eth`: reth sends none before it has ours.
+/// The time for a Pong after the Status of `eth`.
+///
+/// reth sends no Pong before it has our Status.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
-/// How long a node may take to close the connection after our Disconnect.
+/// The time for a node to close the connection after our Disconnect.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Visits nodes.
@@ -41,15 +43,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) struct Visitor {
     pub(super) key: SecretKey,
     pub(super) permitted: Permitted,
-    /// How long each step may take: connection, handshake, answers.
+    /// The time limit of each step: connection, handshake, answers.
     pub(super) limit: Duration,
     pub(super) dialer: NodeDialer,
-    /// Cancelled when visits are to end.
+    /// Fires when visits are to end.
     pub(super) stop: CancellationToken,
 }
 
 impl Visitor {
-    /// Dials a node, takes what it says of itself, and leaves; `None` if the visit was to end before.
+    /// Dials a node, collects its answers, and disconnects; `None` if it was cancelled before.
     pub(super) async fn visit(&self, to: &Enode) -> Option<Visited> {
         let met = self.stop.run_until_cancelled(self.meet(to)).await?;
         let (hello, established) = match met {
@@ -58,20 +60,20 @@ impl Visitor {
         };
         let mut talk = Talk::new(&hello, established);
         let deadline = Instant::now() + self.limit;
-        // What it has said by then is what it says.
+        // The answers so far count, even if the time is over.
         let talking = timeout_at(deadline, talk.listen());
         let _ = self.stop.run_until_cancelled(talking).await;
         Some(talk.leave().await)
     }
 
-    /// Dials a node, and exchanges Hello with it.
+    /// Dials a node, and exchanges Hellos.
     async fn meet(&self, to: &Enode) -> Result<Established<TcpTransport>, Visited> {
         let to = timeout(self.limit, self.resolved(to)).await;
         let to = to
             .unwrap_or(Err(ConnectError::Timeout))
             .map_err(|error| not_connected(&error))?;
         if to.tcp_endpoint().is_none() {
-            let why = "its name leads to an address that is not to be dialled";
+            let why = "its name has an address that must not be dialled";
             return Err(Visited::not_dialled(why));
         }
         let dialled = timeout(self.limit, self.dialer.dial(&to)).await;
@@ -83,7 +85,7 @@ impl Visitor {
         established.map_err(|error| not_met(&error))
     }
 
-    /// The node with addresses in the place of names, as far as they may be dialled.
+    /// Replaces names by addresses, as far as these may be dialled.
     async fn resolved(&self, to: &Enode) -> Result<Enode, ConnectError> {
         let mut resolved = Enode::incomplete(*to.public_key());
         for endpoint in to.tcp_endpoints() {
@@ -103,8 +105,10 @@ impl Visitor {
     }
 }
 
-/// What we offer: `eth` alone to who speaks it, so that its messages have known places. Others are offered
-/// what they speak, so that they do not take us for useless before they have answered.
+/// Returns the capabilities to offer.
+///
+/// A node that speaks `eth` is offered only that, so that the codes of its messages are known. Other nodes
+/// are offered their own, so that they do not refuse a useless peer before they have answered.
 fn offered(theirs: &Hello) -> Vec<Capability> {
     match eth_version(theirs) {
         Some(version) => vec![Capability::new(eth::NAME, version)],
@@ -112,7 +116,7 @@ fn offered(theirs: &Hello) -> Vec<Capability> {
     }
 }
 
-/// The highest version of `eth` that both sides speak.
+/// Returns the highest shared version of `eth`.
 fn eth_version(theirs: &Hello) -> Option<u64> {
     let spoken = theirs.capabilities.iter();
     let spoken = spoken.filter(|capability| capability.name() == eth::NAME);
@@ -122,19 +126,19 @@ fn eth_version(theirs: &Hello) -> Option<u64> {
         .max()
 }
 
-/// A connection without a runner.
+/// A connection that the visit reads and writes itself.
 type Connection = Framed<Joined<TcpTransport>, RlpxCodec>;
 
-/// A conversation with a node that was met.
+/// The exchange with a node that was met.
 struct Talk {
     framed: Connection,
     about: About,
-    /// The version of `eth` whose Status is still to come.
+    /// The version of `eth` whose Status is awaited.
     awaited: Option<u64>,
-    /// Until when it may say more, once its Status has come.
+    /// The deadline for further messages after its Status.
     until: Option<Instant>,
     failure: Option<FailureInfo>,
-    /// Whether nothing comes any more.
+    /// Whether the connection has ended.
     ended: bool,
 }
 
@@ -153,7 +157,7 @@ impl Talk {
         }
     }
 
-    /// Sends a Ping, and listens until its Pong and the Status of `eth` have come.
+    /// Sends a Ping, and waits for its Pong and the Status of `eth`.
     async fn listen(&mut self) {
         let pinged = Instant::now();
         self.send(ids::PING, &p2p::EMPTY_LIST).await;
@@ -181,18 +185,18 @@ impl Talk {
                     let reason = decode_disconnect(&payload, false);
                     let text = format!("it disconnected: {}", reason_text(reason));
                     let (stage, fault) = (Stage::Message, Fault::Remote);
-                    // It says more than that we could not send any more.
+                    // It explains more than a failed write does.
                     self.failure = Some(FailureInfo::new(stage, fault, reason, text));
                     self.ended = true;
                 }
-                // Of `eth`, which is the first protocol here if it is one: a Status comes first.
+                // The Status of `eth`, whose codes come first if it is shared.
                 BASE_LENGTH => self.take_status(payload),
                 _ => {}
             }
         }
     }
 
-    /// What comes next, or `None` if it may say no more.
+    /// Waits for the next message; `None` after the deadline.
     async fn next(&mut self) -> Option<Option<Result<RawMessage, CodecError>>> {
         let next = self.framed.next();
         match self.until {
@@ -216,7 +220,7 @@ impl Talk {
         }
     }
 
-    /// Sends a message. If that fails, the reason may still be there to be read.
+    /// Sends a message. After a failure the remote's reason may still be readable.
     async fn send(&mut self, id: u64, payload: &[u8]) {
         let payload = Bytes::copy_from_slice(payload);
         if let Err(error) = self.framed.send(RawMessage { id, payload }).await {
@@ -224,10 +228,10 @@ impl Talk {
         }
     }
 
-    /// Takes leave in an orderly way, unless the node has done so.
+    /// Disconnects, unless the node has done so.
     async fn leave(mut self) -> Visited {
         if !self.ended {
-            // Whether it listened to the end or not, we are done.
+            // A node that does not close in time makes no difference.
             let _ = timeout(FAREWELL, take_leave(&mut self.framed)).await;
         }
         Visited {
@@ -238,7 +242,7 @@ impl Talk {
     }
 }
 
-/// Says that we leave; `None` if that could not be said.
+/// Sends a Disconnect and waits for the end; `None` if it could not be sent.
 async fn take_leave(framed: &mut Connection) -> Option<()> {
     let reason = RawMessage {
         id: ids::DISCONNECT,
@@ -246,7 +250,7 @@ async fn take_leave(framed: &mut Connection) -> Option<()> {
     };
     framed.send(reason).await.ok()?;
     framed.close().await.ok()?;
-    // The node closes its side when it has read that.
+    // The node closes its side after it has read the Disconnect.
     while let Some(Ok(_)) = framed.next().await {}
     Some(())
 }
@@ -260,9 +264,10 @@ fn not_connected(error: &ConnectError) -> Visited {
         (_, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Outcome::Unreachable,
         _ => Outcome::ConnectionFailed,
     };
-    let fault = match error.is_local() {
-        true => Fault::Local,
-        false => Fault::Io,
+    let fault = if error.is_local() {
+        Fault::Local
+    } else {
+        Fault::Io
     };
     let failure = FailureInfo::new(Stage::Dial, fault, None, error.to_string());
     Visited::in_vain(outcome, failure)

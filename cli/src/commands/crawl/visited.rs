@@ -1,4 +1,4 @@
-//! What a visit brought.
+//! The result of a visit.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use peermux::setup::FailureInfo;
 use peermux::{Capability, Hello};
 use peermux_cli::node_file::{EthStatus, KnownNode, Outcome, UnixTime};
 
-/// What came of a visit to a node.
+/// The result of a visit to a node.
 #[derive(Debug)]
 pub(super) struct Visited {
     pub(super) outcome: Outcome,
     pub(super) about: Option<About>,
-    /// What went wrong, if anything did.
+    /// The failure, if any.
     pub(super) failure: Option<FailureInfo>,
 }
 
-/// What a node said of itself.
+/// The answers of a node.
 #[derive(Debug)]
 pub(super) struct About {
     client: String,
@@ -46,13 +46,15 @@ impl Visited {
         }
     }
 
-    /// Nothing was done, for this reason.
+    /// Makes the result for a node that was not dialled.
     pub(super) fn not_dialled(why: &str) -> Self {
         Self::in_vain(Outcome::NotDialled, FailureInfo::of_text(why))
     }
 
-    /// Notes the visit. What a node said at an earlier one stays, if it says nothing now; who was not
-    /// dialled was not visited.
+    /// Records the visit.
+    ///
+    /// Answers of an earlier visit stay if there are none now. A node that was not dialled counts as not
+    /// visited.
     pub(super) fn note(self, node: &mut KnownNode, at: UnixTime) {
         node.outcome = Some(self.outcome);
         node.failure = self.failure;

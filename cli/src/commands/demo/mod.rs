@@ -1,4 +1,4 @@
-//! `peermux demo`: the tour. Three nodes in this process, over real TCP on loopback.
+//! `peermux demo`: a tour with three nodes over TCP on loopback.
 
 mod nodes;
 mod protocols;
@@ -17,11 +17,11 @@ use crate::output::{Output, micros};
 use nodes::{Node, Nodes};
 use report::{Done, Dropped, Matched, NodeReport, SlowReport, Throughput};
 
-/// How many round trips give a median.
+/// The number of round trips for a median.
 const ROUND_TRIPS: u64 = 200;
-/// Sizes in bytes, and how many messages of each are sent.
+/// Message sizes in bytes, and the number of messages of each.
 const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 512)];
-/// Nothing in the demo takes longer.
+/// The time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result<(), Failure> {
@@ -33,9 +33,10 @@ pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result
         () = interrupted.cancelled() => Ok(false),
     };
     nodes.shut_down().await;
-    match result? {
-        true => out.tell(&Done { ok: true }),
-        false => Ok(()),
+    if result? {
+        out.tell(&Done { ok: true })
+    } else {
+        Ok(())
     }
 }
 
@@ -61,15 +62,15 @@ async fn tour(nodes: &mut Nodes, out: &Output) -> Result<(), Failure> {
         }
     }
 
-    out.remark("\n4. How fast that is, alice to bob, every message verified");
+    out.remark("\n4. Throughput and round trips from alice to bob, every message verified");
     measure(&nodes.alice, &bob, out).await?;
 
     out.remark(
-        "\n5. bob's handler of slow/1 reads nothing: the others go on until its queue is full",
+        "\n5. bob's handler of slow/1 reads nothing: the other protocols go on until its queue is full",
     );
     slow_protocol(nodes, &bob, out).await?;
 
-    out.remark("\n6. alice quits, and tells her peers");
+    out.remark("\n6. alice quits, and sends her peers a Disconnect");
     goodbye(nodes, out).await
 }
 
@@ -123,7 +124,9 @@ async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: &Output) -> Result<()
         p50_before_us: micros(before),
         p50_beside_us: micros(beside),
     })?;
-    out.remark("   one more does not fit: the connection waits, and ends when bob's patience does");
+    out.remark(
+        "   one more does not fit: the connection waits, and ends when bob's limit is reached",
+    );
     slow.send(&protocols::Slow::Ignored)
         .await
         .map_err(Failure::because)?;
@@ -134,7 +137,7 @@ async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: &Output) -> Result<()
     }
 }
 
-/// The median of some round trips.
+/// Returns the median of some round trips.
 async fn median(client: &echo::Client) -> Result<Duration, ClientError> {
     let mut round_trips = Vec::with_capacity(ROUND_TRIPS as usize);
     for _ in 0..ROUND_TRIPS {

@@ -16,14 +16,14 @@ use super::report::MessageReport;
 use crate::failure::Failure;
 use crate::node;
 
-/// How many messages the queue of slow/1 holds.
+/// The capacity of the queue of slow/1, in messages.
 pub(super) const SLOW_QUEUE: usize = 64;
-/// How many greetings and answers there are.
+/// The number of greetings and answers.
 pub(super) const GREETINGS: usize = 4;
-/// How long a connection stands still for one protocol here; 8 s otherwise.
+/// The stall limit here, which is 8 s by default.
 const STALL_LIMIT: Duration = Duration::from_secs(1);
 
-/// One node.
+/// A node of the demo.
 pub(super) struct Node {
     pub(super) name: &'static str,
     pub(super) server: Server,
@@ -32,7 +32,7 @@ pub(super) struct Node {
     events: EventStream<PeerEvent>,
 }
 
-/// All of them, and what they have to tell.
+/// All nodes, and their reports.
 pub(super) struct Nodes {
     pub(super) alice: Node,
     pub(super) bob: Node,
@@ -113,7 +113,7 @@ impl Node {
         dialled.map_err(Failure::because)
     }
 
-    /// Waits for the end of one of the node's peers.
+    /// Waits for the end of a peer of the node.
     pub(super) async fn next_drop(&mut self) -> Option<(NodeId, Arc<PeerOutcome>)> {
         loop {
             if let PeerEvent::Dropped { peer, outcome } = self.events.recv().await?.ok()? {

@@ -1,4 +1,4 @@
-//! The demo's own protocols: one in two versions, and one whose handler does not read.
+//! The protocols of the demo: one in two versions, and one that does not read.
 
 use peermux::{Direction, Peer, Protocol, ProtocolLimits, ProtocolSender, messages};
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ messages! {
     }
 }
 
-/// Tells which messages `name` got.
+/// Reports the messages that `name` receives.
 #[derive(Clone)]
 pub(super) struct Teller {
     pub(super) name: &'static str,
@@ -44,12 +44,12 @@ impl Teller {
             code,
             text: text.to_owned(),
         };
-        // At the end of the demo nobody listens any more.
+        // At the end of the demo the receiver is gone.
         let _ = self.to.send(report).await;
     }
 }
 
-/// Greets whom it dialled, answers who greets.
+/// Greets the peers that it dialled, and answers greetings.
 pub(super) fn greet_v1(teller: Teller) -> Protocol {
     Protocol::typed::<GreetV1>("greet", 1).run(move |peer, mut conn| {
         let teller = teller.clone();
@@ -73,7 +73,7 @@ pub(super) fn greet_v1(teller: Teller) -> Protocol {
     })
 }
 
-/// The same with numbers.
+/// Like [`greet_v1`], with numbers.
 pub(super) fn greet_v2(teller: Teller) -> Protocol {
     Protocol::typed::<GreetV2>("greet", 2).run(move |peer, mut conn| {
         let teller = teller.clone();
@@ -103,7 +103,7 @@ pub(super) fn greet_v2(teller: Teller) -> Protocol {
     })
 }
 
-/// A protocol whose handler reads nothing; with whom it dialled it hands a sender out.
+/// A protocol whose handler reads nothing, and hands out a sender if it dialled.
 pub(super) fn slow(senders: mpsc::Sender<ProtocolSender<Slow>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(SLOW_QUEUE);
     let builder = Protocol::typed::<Slow>("slow", 1).limits(limits);
@@ -111,7 +111,7 @@ pub(super) fn slow(senders: mpsc::Sender<ProtocolSender<Slow>>) -> Protocol {
         let senders = senders.clone();
         async move {
             if peer.direction() == Direction::Outbound {
-                // At the end of the demo nobody wants it any more.
+                // At the end of the demo the receiver is gone.
                 let _ = senders.send(conn.sender()).await;
             }
             peer.ending().await;

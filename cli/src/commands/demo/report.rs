@@ -1,4 +1,4 @@
-//! What the demo tells, for people and for programs.
+//! The reports of the demo, for people and for programs.
 
 use std::fmt;
 
@@ -160,7 +160,7 @@ impl fmt::Display for SlowReport {
             p50_beside_us,
         } = self;
         writeln!(f, "   {:<41} median {p50_before_us:.0} µs", "echo before")?;
-        let beside = format!("echo beside {queued} messages that nobody reads");
+        let beside = format!("echo beside {queued} unread messages");
         write!(f, "   {beside:<41} median {p50_beside_us:.0} µs")
     }
 }

@@ -1,4 +1,4 @@
-//! `peermux dns`: reads lists of nodes in the DNS, and makes them.
+//! `peermux dns`: reads and makes lists of nodes in the DNS.
 
 mod sync;
 mod tree;
@@ -12,11 +12,11 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  peermux dns sync enrtree://…@nodes.example.org --server 192.0.2.53
+  peermux dns sync enrtree://…@nodes.example.org --dns-server 192.0.2.53
   peermux dns tree --key-file list.key --domain nodes.example.org --seq 1 --nodes nodes.txt
 
-A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --server are
-asked, else those of the system's configuration; no list is built in.";
+A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --dns-server are
+asked, else those of the system's configuration. No list is built in. dns tree sends nothing.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 enum Action {
     /// Read a whole list, and print its nodes and its links to other lists
     Sync(sync::Args),
-    /// Sign a list (with --key-file or --key), and print the records to publish; nothing is sent
+    /// Sign a list (with --key-file or --key), and print the records to publish
     Tree(tree::Args),
 }
 

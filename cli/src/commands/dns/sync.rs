@@ -1,4 +1,4 @@
-//! `peermux dns sync`: all that a list has.
+//! `peermux dns sync`: reads a whole list.
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -16,15 +16,15 @@ use crate::output::Output;
 pub(super) struct Args {
     /// The list, as enrtree://KEY@NAME
     link: Link,
-    /// A DNS server to ask; may be repeated [default: those of the system]
-    #[arg(long, value_name = "IP[:PORT]", value_parser = dns_servers::server)]
-    server: Vec<SocketAddr>,
-    /// How many names to look up a second, after ten at once
+    /// A DNS server to ask; can be repeated [default: those of the system]
+    #[arg(long = "dns-server", alias = "server", value_name = "IP[:PORT]", value_parser = dns_servers::server)]
+    dns_servers: Vec<SocketAddr>,
+    /// The number of names to look up in a second, after ten at once
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How long to go on, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
-    timeout: u32,
+    /// The time limit, in seconds
+    #[arg(long, alias = "timeout", value_name = "N", default_value_t = 1800)]
+    seconds: u32,
 }
 
 /// A line of the output.
@@ -71,10 +71,10 @@ impl Display for Line<'_> {
 }
 
 pub(super) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let resolver = dns_servers::resolver(&args.server)?;
+    let resolver = dns_servers::resolver(&args.dns_servers)?;
     let config = Config::default()
         .with_entries_per_second(args.rate)
-        .with_sync_timeout(Duration::from_secs(args.timeout.into()));
+        .with_sync_timeout(Duration::from_secs(args.seconds.into()));
     let client = Client::builder(resolver).config(config).build();
     let client = client.map_err(Failure::because)?;
     let synced = client.sync(&args.link).await;
@@ -98,7 +98,7 @@ pub(super) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     match failures {
         0 => Ok(()),
         _ => Err(Failure::because(format!(
-            "the list was not read as a whole, failures: {failures}"
+            "the list is incomplete, failures: {failures}"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! `peermux dns tree`: the records of a list.
+//! `peermux dns tree`: makes the records of a list.
 
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -12,29 +12,32 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::keys::KeyArgs;
 use crate::output::Output;
+use crate::refused::Refused;
 
-/// No file of nodes is larger, in bytes.
+/// The size limit of a file of records, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
-/// The longest string of a TXT record, in bytes; a longer text is several.
+/// The longest string of a TXT record, in bytes. A longer text is split.
 const STRING: usize = 255;
 
-/// For how long a root and other entries may be cached, in seconds: only a root ever changes.
+/// The times to live of the root and of other entries, in seconds.
+///
+/// Only the root ever changes.
 const ROOT_TTL: u32 = 30 * 60;
 const ENTRY_TTL: u32 = 24 * 60 * 60;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The name under which the list will be
+    /// The name of the list
     #[arg(long, value_name = "NAME")]
     domain: Domain,
-    /// A number that is higher than that of the list which is there
+    /// The number of the list, higher than that of the published one
     #[arg(long, value_name = "N")]
     seq: u64,
-    /// A file with the nodes' records, enr:…, one a line; what follows # does not count
+    /// A file with the nodes' records, enr:…, one on each line; # begins a comment
     #[arg(long, value_name = "PATH")]
     nodes: PathBuf,
-    /// Another list to lead to; may be repeated
+    /// A link to another list; can be repeated
     #[arg(long = "link", value_name = "enrtree://KEY@NAME")]
     links: Vec<Link>,
 }
@@ -54,14 +57,14 @@ enum Line {
     },
 }
 
-/// As in a zone's file.
+/// A line of a zone file.
 impl Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signed { link, seq } => write!(f, "; {link} number {seq}"),
             Self::Record { name, ttl, text } => {
                 write!(f, "{name}. {ttl} IN TXT")?;
-                // All is ASCII.
+                // The text is ASCII.
                 let mut rest = text.as_str();
                 while !rest.is_empty() {
                     let (string, further) = rest.split_at_checked(STRING).unwrap_or((rest, ""));
@@ -76,16 +79,19 @@ impl Display for Line {
 
 pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Failure> {
     let key = given.load()?.ok_or_else(|| {
-        Failure::Usage("--key-file PATH or --key HEX is needed: who signs the list".to_owned())
+        Failure::Usage(
+            "--key-file PATH or --key HEX is needed: the key that signs the list".to_owned(),
+        )
     })?;
     let nodes = read(&args.nodes)?;
     let tree = Tree::new(args.seq, nodes, args.links.clone()).map_err(Failure::because)?;
     let signed = tree.sign(&key);
     let records = signed.records(&args.domain);
     let records = records.map(|(name, text)| Line::Record {
-        ttl: match name == args.domain.as_str() {
-            true => ROOT_TTL,
-            false => ENTRY_TTL,
+        ttl: if name == args.domain.as_str() {
+            ROOT_TTL
+        } else {
+            ENTRY_TTL
         },
         name,
         text,
@@ -99,11 +105,14 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
 }
 
 fn read(path: &Path) -> Result<Vec<NodeRecord>, Failure> {
-    let wrong = |why: &dyn Display| Failure::because(format!("{}: {why}", path.display()));
+    let wrong = |why: &dyn Display| {
+        let path = path.display();
+        Failure::because(format!("cannot read file of records {path}: {why}"))
+    };
     let mut text = String::new();
-    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let file = File::open(path).map_err(|error| wrong(&Refused::Read.text(&error)))?;
     let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
-    read.map_err(|error| wrong(&error))?;
+    read.map_err(|error| wrong(&Refused::Read.text(&error)))?;
     if text.len() as u64 > MAX_FILE {
         return Err(wrong(&"it is too large"));
     }

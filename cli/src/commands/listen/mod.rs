@@ -1,4 +1,4 @@
-//! `peermux listen`: a node, and its peers' coming and going.
+//! `peermux listen`: runs a node and prints its events.
 
 mod refusals;
 #[cfg(unix)]
@@ -6,6 +6,7 @@ mod reload;
 mod report;
 mod told;
 
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use crate::admin::{self, Service, Socket};
+use crate::bootnodes;
 use crate::config_file;
 use crate::data_dir::{self, DataDir, KeptBook};
 use crate::dns_servers;
@@ -41,39 +43,41 @@ use crate::signals::Interrupts;
 
 pub(crate) use report::Listening;
 
-/// How many events may wait to be printed, at least.
+/// The least number of events that can wait to be printed.
 const EVENTS: usize = 4096;
 
-/// Where to listen if nobody says.
+/// The default address.
 const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30303);
 
 const EXAMPLES: &str = "\
 Examples:
   peermux listen --key-file node.key    always the same node
-  peermux listen --data-dir node        that too, and it remembers whom it met
+  peermux listen --data-dir node        that too, and it remembers the nodes it met
   peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
-  peermux listen --nat any              asks the router for a port, and says so in the record
+  peermux listen --nat any              asks the router for a port, and puts it into the record
   peermux listen --static ENODE --config node.toml
   peermux listen --data-dir node --bootnode enr:...   finds nodes by itself, and is found
   peermux listen --data-dir node --network sepolia    the same, on a public network
 
-The first line is the node's enode URL, printed once it accepts connections; discport is its UDP
-port for discovery, 0 if it takes no part, and left out if it is that of --addr. The second is its own record, which is printed again when it
-changes (record). Each further line is an event, after its time: a peer that came (peer_add) or went
-(peer_drop), a node that was dialled in vain (dial_failed), with the time until the next try if
-there will be one, or a connection from outside that did not become a peer (inbound_rejected before
-a byte was read, inbound_failed after), at most ten in ten seconds, with how many are left out. A node
-never waits for its output to be read: lines that find no room are dropped, and counted in the next
-line (lost).
+The first line is the node's enode URL, printed once it accepts connections. discport is its UDP port
+for discovery: 0 if it takes no part, left out if it is the port of --addr. The second line is the node's
+record, which is printed again when it changes (record). Each further line is an event, after its time:
+  peer_add            a peer has connected
+  peer_drop           a peer has ended
+  dial_failed         a dial failed; with the time until the next try, if there is one
+  inbound_rejected    an inbound connection was closed before a byte was read
+  inbound_failed      an inbound connection did not become a peer
+The last two are printed at most ten times in ten seconds, with the number of those left out. A node
+never waits for its output to be read: lines without room are dropped, and counted in the next line (lost).
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
-  addresses.redb    the address book and the node database; a damaged one is kept aside
-  nodes.json        the nodes that `peermux peers add` and `trust` have named
+  addresses.redb    the address book and the node database; a damaged one is renamed
+  nodes.json        the nodes of `peermux peers add` and `peermux peers trust`
   record            the node's own record, whose number goes on after a restart
   admin.sock        the running node's socket for `peermux peers` and `top`, see `peermux peers --help`
-It is refused if other users can write to it, and so are a key file and an address book that
-others can read. Symbolic links to any of them are not followed.
+The node does not start if other users can write to the directory, or read the key file or the address
+book. It follows no symbolic links to them.
 
 A configuration file is TOML, for example
   listen = \"0.0.0.0:30303\"
@@ -83,80 +87,86 @@ A configuration file is TOML, for example
   redial_gap = \"35s\"
   peer.stall_limit = \"6s\"
   memory.per_peer = \"32 MiB\"
-All its fields are those of ServerConfig in the library's documentation, and metrics, as --metrics. Without a terminal SIGHUP has
-it read again: limits and lists of nodes change at once, and the line (reloaded) names what cannot.";
+Its fields are those of ServerConfig in the library's documentation, and metrics, like --metrics. Without
+a terminal SIGHUP reads it again: limits and lists of nodes change at once, and the line (reloaded) names
+the settings that need a restart.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("lists_of_nodes").multiple(true))]
 pub(crate) struct Args {
-    /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
+    /// The address to listen on; port 0 picks a free port [default: 0.0.0.0:30303]
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<Endpoint>,
-    /// Where others can dial the node, if not at --addr: behind a router, in a container
+    /// The address for others to dial, if not --addr: behind a router, in a container
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Option<Advertised>,
-    /// How others reach the node behind a router, which is asked to map the port: any, upnp, pmp or
-    /// pmp:IP (PCP and NAT-PMP, the router at IP), extip:IP (others see the node there), none
+    /// How to be reached behind a router: any, upnp, pmp, pmp:IP, extip:IP or none
+    ///
+    /// any, upnp and pmp (PCP and NAT-PMP) ask the router to map the port; pmp:IP asks the router at IP.
+    /// extip:IP sends no request: others reach the node at IP.
     #[arg(long, value_name = "HOW", default_value_t = Nat::None)]
     nat: Nat,
-    /// How many peers to have at most; further ones are told so [default: 50]
+    /// The largest number of peers; further ones are refused [default: 50]
     #[arg(long, value_name = "N")]
     max_peers: Option<usize>,
-    /// What to speak; can be repeated
+    /// A protocol to offer; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
-    /// The largest message that bench and echo make or return for others than this machine, in bytes
+    /// The largest message, in bytes, that bench and echo make or return for other machines
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
     bench_max: usize,
-    /// A node to be connected with for ever: its enode URL or record; can be repeated
+    /// A node to keep connected: its enode URL or record; can be repeated
     #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
-    /// A node that is let in whatever the number of peers, likewise; can be repeated
+    /// A node to accept above the limit on peers, given like --static; can be repeated
     #[arg(long = "trusted", value_name = "NODE", value_parser = form::node)]
     trusted_nodes: Vec<Enode>,
-    /// Networks whose nodes are no strangers, such as 10.1.0.0/16,192.0.2.7: the limits on strangers
-    /// do not hold for connections from there
+    /// Networks that are exempt from the limits on strangers, such as 10.1.0.0/16,192.0.2.7
     #[arg(long, value_name = "NETWORKS")]
     whitelist: Option<NetList>,
-    /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
-    /// places for peers is kept for them. Made if there is none
+    /// A directory for the node's key and known nodes; made if it is missing
+    ///
+    /// The node also dials known nodes: a third of the places for peers is reserved for them.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Find nodes and be found, by these versions of the discovery protocol, v4 and v5; without a list
-    /// by both. On the UDP port of --addr's number
+    /// Find nodes and be found by Node Discovery: v4, v5 or, without a list, both
+    ///
+    /// The UDP port has the number of the port in --addr.
     #[arg(long, value_name = "VERSIONS", value_delimiter = ',', num_args = 0..=1, default_missing_values = ALL_VERSIONS)]
     discovery: Option<Vec<Version>>,
-    /// A node to begin with: its record or its enode URL; v5 alone needs a record. Can be repeated.
-    /// Without --discovery it means both versions
+    /// A node to start discovery from: its record or its enode URL; can be repeated
+    ///
+    /// v5 alone needs a record. Without --discovery both versions run.
     #[arg(long = "bootnode", value_name = "NODE", value_parser = form::any)]
     bootnodes: Vec<Node>,
-    /// A list of nodes in the DNS to dial, as enrtree://KEY@NAME; can be repeated
+    /// A list in the DNS with nodes to dial, as enrtree://KEY@NAME; can be repeated
     #[arg(long = "dns", value_name = "LINK", group = "lists_of_nodes")]
     lists: Vec<Link>,
-    /// A public network: its bootnodes, and its list in the DNS
+    /// A public network, with its bootnodes and its list in the DNS
     #[arg(long, value_name = "NAME", group = "lists_of_nodes")]
     network: Option<Network>,
-    /// A DNS server to ask for the lists; can be repeated [default: those of the system]
+    /// A DNS server for the lists; can be repeated [default: those of the system]
     #[arg(long = "dns-server", value_name = "IP[:PORT]", requires = "lists_of_nodes", value_parser = dns_servers::server)]
     dns_servers: Vec<SocketAddr>,
-    /// Remember addresses of private networks and of this machine too, and discover nodes there
+    /// Also remember and discover nodes on private networks and on this machine
     #[arg(long)]
     private_networks: bool,
-    /// Where to open the admin socket [default: admin.sock in the data directory]
+    /// The path of the admin socket [default: admin.sock in the data directory]
     #[cfg(unix)]
     #[arg(long, value_name = "PATH")]
     admin: Option<PathBuf>,
-    /// Where to serve what the node counts, for Prometheus: /metrics, and beside it /healthz and /readyz.
-    /// Nobody is asked who they are, so best 127.0.0.1:PORT or an address of a private network
+    /// The address to serve metrics on, for Prometheus: /metrics, /healthz and /readyz
+    ///
+    /// Requests are not authenticated, so choose 127.0.0.1:PORT or an address of a private network.
     #[cfg(feature = "metrics")]
     #[arg(long, value_name = "IP:PORT")]
     metrics: Option<SocketAddr>,
-    /// A TOML file with the node's configuration; options given here win
+    /// A TOML file with the node's configuration; options override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// What `--discovery` means without a list.
+/// The versions of `--discovery` without a list.
 #[cfg(feature = "discv5")]
 const ALL_VERSIONS: &[&str] = &["v4", "v5"];
 #[cfg(not(feature = "discv5"))]
@@ -171,7 +181,7 @@ enum Version {
 }
 
 impl Args {
-    /// Adds what a public network has to begin with, if one was named.
+    /// Adds the bootnodes and the list of the public network, if one is named.
     fn with_network(mut self) -> Result<Self, Failure> {
         if let Some(network) = self.network {
             self.bootnodes.extend(network.bootnodes()?);
@@ -180,7 +190,7 @@ impl Args {
         Ok(self)
     }
 
-    /// What reads the lists in the DNS, if there are any.
+    /// Returns the reader of the lists in the DNS, if there are any.
     fn dns(&self) -> Result<Option<Client<DnsResolver>>, Failure> {
         if self.lists.is_empty() {
             return Ok(None);
@@ -190,7 +200,7 @@ impl Args {
         client.map(Some).map_err(Failure::because)
     }
 
-    /// How the node takes part in discovery, if it does.
+    /// Returns the settings of discovery, if the node takes part.
     fn discovery(&self) -> Option<Discovery> {
         let asked = self.discovery.as_ref();
         if asked.is_none() && self.bootnodes.is_empty() {
@@ -211,7 +221,7 @@ impl Args {
         Some(discovery)
     }
 
-    /// The configuration: the file's, and on top of it what was given as options.
+    /// Returns the configuration of the file, overridden by options.
     async fn config(&self) -> Result<Settings, Failure> {
         let Config {
             server, metrics, ..
@@ -247,7 +257,7 @@ impl Args {
         })
     }
 
-    /// The node's key, and what it remembers if it has a data directory.
+    /// Returns the node's key, and its address book if it has a data directory.
     async fn identity(&self, key: &KeyArgs) -> Result<(SecretKey, Option<KeptBook>), Failure> {
         let Some(path) = &self.data_dir else {
             return Ok((key.load_or_random()?, None));
@@ -261,7 +271,7 @@ impl Args {
         Ok((key, Some(kept)))
     }
 
-    /// The nodes that were added and trusted in earlier runs, if the node has a data directory.
+    /// Applies the nodes added and trusted in earlier runs, if there is a data directory.
     #[cfg(unix)]
     async fn kept_nodes(&self, server: &Server) -> Result<Option<KeptNodes>, Failure> {
         let Some(folder) = &self.data_dir else {
@@ -272,13 +282,14 @@ impl Args {
         Ok(Some(kept))
     }
 
-    /// Takes commands at the socket, if there is one.
+    /// Starts to serve the admin socket, if there is one.
     #[cfg(unix)]
     async fn service(
         &self,
         socket: Option<Socket>,
         server: &Server,
         stop: &CancellationToken,
+        metrics: Option<SocketAddr>,
         events: &LastEvents,
     ) -> Result<Option<Service>, Failure> {
         let kept = self.kept_nodes(server).await?;
@@ -286,20 +297,22 @@ impl Args {
             server: server.clone(),
             stop: stop.clone(),
             kept,
+            metrics,
             events: events.clone(),
         };
         let service = socket.map(|socket| Service::start(socket, node));
         service.transpose()
     }
 
-    /// What the node speaks.
+    /// Returns the protocols to offer.
     fn protocols(&self) -> Result<Vec<Protocol>, Failure> {
         let offers = distinct(self.protocols.clone()).into_iter();
         offers.map(|offer| offer.protocol(self.bench_max)).collect()
     }
 
-    /// The socket at which the node takes commands, if it does. A data directory that can have none
-    /// does not stop the node.
+    /// Opens the admin socket, if there is to be one.
+    ///
+    /// A node whose data directory cannot hold one runs without it.
     #[cfg(unix)]
     fn socket(&self) -> Result<Option<Socket>, Failure> {
         if let Some(path) = &self.admin {
@@ -312,19 +325,21 @@ impl Args {
             Ok(socket) => Ok(Some(socket)),
             Err(error) if error.is_taken => Err(Failure::because(error)),
             Err(error) => {
-                tracing::warn!("{error}; the node runs without one, --admin PATH gives it another");
+                tracing::warn!(
+                    "{error}; the node runs without an admin socket, --admin PATH gives it another path"
+                );
                 Ok(None)
             }
         }
     }
 }
 
-/// What the options and the configuration file say.
+/// The settings in the options and the configuration file.
 struct Settings {
     server: ServerConfig,
-    /// On one of these the node listens.
+    /// The addresses to listen on, of which the first that works is taken.
     listen: Vec<SocketAddr>,
-    /// Where metrics are served.
+    /// The address at which metrics are served.
     metrics: Option<SocketAddr>,
 }
 
@@ -349,7 +364,7 @@ impl Offer {
             }
             Self::Chat => {
                 let config = chat::Config::new("listener").map_err(Failure::because)?;
-                // Nobody reads along here.
+                // The lines that peers send are not read.
                 let (chat, _) = Chat::new(config);
                 chat.into()
             }
@@ -364,12 +379,16 @@ pub(crate) async fn run(
     interrupts: &Interrupts,
 ) -> Result<(), Failure> {
     let stop = &interrupts.once;
-    let args = args.with_network()?;
-    // Before anything is read: a wish to read it again that comes meanwhile is not lost.
+    let mut args = args.with_network()?;
+    // Before the file is read, so that no SIGHUP is lost while it is.
     #[cfg(unix)]
     let hangups = args.config.is_some().then(|| interrupts.hangups());
-    // A name may take long to resolve.
-    let Some(config) = stop.run_until_cancelled(args.config()).await else {
+    // Resolving names may take long.
+    let reading = async {
+        args.bootnodes = bootnodes::with_addresses(mem::take(&mut args.bootnodes)).await;
+        args.config().await
+    };
+    let Some(config) = stop.run_until_cancelled(reading).await else {
         return Ok(());
     };
     let Settings {
@@ -412,9 +431,13 @@ pub(crate) async fn run(
     });
     let (server, failures) = started.await?;
     let last_events = LastEvents::default();
-    // Its connections close when all else has ended.
+    // Dropped last: clients of the socket wait for the end of the node.
     #[cfg(unix)]
-    let _service = args.service(socket, &server, stop, &last_events).await?;
+    let _service = {
+        let served = serving.as_ref().map(Serving::addr);
+        args.service(socket, &server, stop, served, &last_events)
+            .await?
+    };
     let reporter = told::Reporter::new(out, last_events);
     let feeds = (feed, failures);
     let telling = told::serve(&server, feeds, serving.as_ref(), &reporter, interrupts);

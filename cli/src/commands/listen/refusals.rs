@@ -1,15 +1,15 @@
-//! Connections from outside that did not become peers, of which there may be very many.
+//! Limits the printed inbound connections that did not become peers.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many are printed in a [`WINDOW`].
+/// The number that is printed in a [`WINDOW`].
 const MOST: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Limits how many are printed in a time, and counts the others.
+/// Limits the printed connections over time, and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     since: Option<Instant>,
@@ -18,7 +18,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Whether the next one is to be printed; then, how many before it were not.
+    /// Decides on the next one; to print it, returns the number left out before it.
     pub(super) fn next(&mut self, now: Instant) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= WINDOW {

@@ -1,4 +1,4 @@
-//! Reading the configuration file again.
+//! Reads the configuration file again at SIGHUP.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,24 +17,24 @@ use crate::output::printable;
 use crate::service_manager::{self, State};
 use crate::settings::{changed, differing};
 
-/// What a node was started with, and the wish to read that again.
+/// The arguments of a node, to be read again at each SIGHUP.
 pub(super) struct Reload {
     pub(super) args: Args,
-    /// The configuration as it was read last.
+    /// The configuration that was read last.
     pub(super) config: ServerConfig,
-    /// Where metrics are served.
+    /// The address at which metrics are served.
     pub(super) metrics: Option<SocketAddr>,
     pub(super) hangups: watch::Receiver<u64>,
 }
 
-/// What became of it.
+/// The outcome of a reload.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
     Reloaded {
-        /// The settings that have other values now.
+        /// The settings that have changed.
         changed: Vec<String>,
-        /// Those that differ and keep their values, and why.
+        /// The settings that differ and cannot change, with the reason.
         left: BTreeMap<String, String>,
     },
     ReloadFailed {
@@ -47,9 +47,10 @@ impl fmt::Display for Line {
         match self {
             Self::Reloaded { changed, left } => {
                 f.write_str("reloaded")?;
-                match changed.is_empty() {
-                    true => f.write_str(", nothing changed")?,
-                    false => write!(f, ", changed {}", changed.join(", "))?,
+                if changed.is_empty() {
+                    f.write_str(", nothing changed")?;
+                } else {
+                    write!(f, ", changed {}", changed.join(", "))?;
                 }
                 for (setting, why) in left {
                     write!(f, "; {setting} is left: {}", printable(why))?;
@@ -61,7 +62,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Reads a configuration again at each SIGHUP, if there is one; does not end.
+/// Reads the configuration again at each SIGHUP, if there is one. Never returns.
 pub(super) async fn run(
     reload: Option<Reload>,
     server: &Server,
@@ -70,14 +71,14 @@ pub(super) async fn run(
     if let Some(reload) = reload
         && let Err(error) = reload.run(server, to).await
     {
-        // Output that fails ends the node in order.
-        tracing::error!(?error, "the configuration is not read again any more");
+        // The node itself ends in order when output fails.
+        tracing::error!(?error, "the configuration will not be read again");
     }
     std::future::pending().await
 }
 
 impl Reload {
-    /// Reads it again at each SIGHUP, until the process ends.
+    /// Reads the configuration at each SIGHUP, until the process ends.
     async fn run(mut self, server: &Server, to: &Reporter<'_>) -> Result<(), Failure> {
         while self.hangups.changed().await.is_ok() {
             service_manager::notify(State::Reloading);
@@ -93,7 +94,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Changes one setting after the other, so that one that cannot change holds up no other.
+    /// Changes one setting after the other, so that a rejected one affects no other.
     async fn apply(&mut self, server: &Server, new: Settings) -> Result<Line, Failure> {
         let (mut done, mut left) = (Vec::new(), BTreeMap::new());
         if new.metrics != self.metrics {
@@ -137,7 +138,7 @@ impl Reload {
         }
         for node in new {
             match server.add_static(node.clone()).await {
-                // As at the start: a list may be shared by several nodes, and have this one in it.
+                // As at the start: several nodes may share a list that contains this one.
                 Ok(()) | Err(StaticNodeError::Itself { .. }) => {}
                 Err(error) => return Err(error.to_string()),
             }
@@ -155,7 +156,7 @@ impl Reload {
     }
 }
 
-/// Those of the first that are not among the second.
+/// Returns the old nodes that are not among the new ones.
 fn missing<'a>(old: &'a [Enode], new: &[Enode]) -> impl Iterator<Item = &'a Enode> {
     let new: Vec<NodeId> = new.iter().map(Enode::node_id).collect();
     old.iter()

@@ -1,4 +1,4 @@
-//! What a listening node prints.
+//! The lines that a node prints.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::explain;
 use crate::human;
 use crate::output::{CapabilityReport, SHORT_ID, list, millis, printable};
 
-/// The node accepts connections.
+/// The node's enode URL, printed once it accepts connections.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "listening")]
 pub(crate) struct Listening {
@@ -28,7 +28,7 @@ impl Listening {
     pub(crate) fn of(server: &Server) -> Self {
         if server.is_stand_in() {
             tracing::warn!(
-                "the node listens on all addresses, and its URL has one that only this machine can dial; --advertise HOST[:PORT] names one for others"
+                "the node listens on all addresses, and the address in its URL works on this machine only; --advertise HOST[:PORT] sets one for others"
             );
         }
         let enode = server.enode();
@@ -42,7 +42,7 @@ impl fmt::Display for Listening {
     }
 }
 
-/// What the node says about itself, signed.
+/// The node's own record.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "record")]
 pub(super) struct OwnRecord {
@@ -55,7 +55,7 @@ impl fmt::Display for OwnRecord {
     }
 }
 
-/// Who a peer is.
+/// The description of a peer.
 #[derive(Debug, Serialize)]
 pub(crate) struct About {
     node_id: NodeId,
@@ -94,7 +94,7 @@ impl fmt::Display for About {
     }
 }
 
-/// What happened to a peer.
+/// The beginning or the end of a peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum PeerReport {
@@ -107,16 +107,16 @@ pub(crate) enum PeerReport {
         requested_by: &'static str,
         connected_ms: u64,
         error: FailureInfo,
-        /// How many entries its recording has, which `peermux why` shows.
+        /// The number of entries in its recording, which `peermux why` shows.
         recorded: usize,
-        /// For people, who get the whole story.
+        /// The explanation for people.
         #[serde(skip)]
         ending: String,
     },
 }
 
 impl PeerReport {
-    /// The report on an event, if the event is about a peer's coming or going.
+    /// Returns the report on an event, if a peer begins or ends with it.
     pub(crate) fn of(event: &PeerEvent) -> Option<Self> {
         match event {
             PeerEvent::Added { peer } => Some(Self::PeerAdd(About::new(peer))),
@@ -139,7 +139,7 @@ impl PeerReport {
     }
 }
 
-/// A connection that is no peer's.
+/// A connection that did not become a peer.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ConnectionReport {
@@ -148,7 +148,7 @@ pub(super) enum ConnectionReport {
 }
 
 impl ConnectionReport {
-    /// The report on an event, if it is about a dial or a connection from outside that is to be printed.
+    /// Returns the report on an event, if it is to be printed.
     pub(super) fn of(event: &ConnectionEvent, refusals: &mut Refusals) -> Option<Self> {
         if let Some(dial) = DialReport::of(event) {
             return Some(Self::Dial(dial));
@@ -173,7 +173,7 @@ impl ConnectionReport {
             }
             _ => return None,
         };
-        // Of two dials at once one goes on.
+        // Of two simultaneous dials one is kept.
         if error.reason == Some(DisconnectReason::ALREADY_CONNECTED) {
             return None;
         }
@@ -198,18 +198,18 @@ impl fmt::Display for ConnectionReport {
     }
 }
 
-/// A connection from outside did not become a peer.
+/// An inbound connection that did not become a peer.
 #[derive(Debug, Serialize)]
 pub(super) struct InboundReport {
     event: &'static str,
     addr: String,
     node_id: Option<NodeId>,
-    /// Who it claims to be, if nothing proves it.
+    /// The id that it claims, if nothing proves it.
     claimed_id: Option<NodeId>,
-    /// What it speaks, if it shares nothing of that with this node.
+    /// Its capabilities, if this node shares none of them.
     capabilities: Option<Vec<CapabilityReport>>,
     error: FailureInfo,
-    /// How many before it were not printed.
+    /// The number of those before it that were not printed.
     left_out: u64,
 }
 
@@ -218,18 +218,18 @@ impl fmt::Display for InboundReport {
         write!(f, "{} {}", self.event, self.addr)?;
         match (self.node_id, self.claimed_id) {
             (Some(id), _) => write!(f, " {id}")?,
-            (None, Some(id)) => write!(f, " (it says that it is {id})")?,
+            (None, Some(id)) => write!(f, " (claims to be {id})")?,
             (None, None) => {}
         }
         write!(f, ": {}", printable(&self.error.text))?;
         match self.left_out {
             0 => Ok(()),
-            more => write!(f, "; {more} others before it are not shown"),
+            more => write!(f, "; {more} before it are not shown"),
         }
     }
 }
 
-/// A node was dialled, and is no peer.
+/// A dial that brought no peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "dial_failed")]
 pub(super) struct DialReport {
@@ -237,13 +237,14 @@ pub(super) struct DialReport {
     addr: Option<String>,
     error: FailureInfo,
     failures: u32,
-    /// Milliseconds until it is dialled again, if it is.
+    /// Milliseconds until the next dial, if there is one.
     retry_in_ms: Option<u64>,
 }
 
 impl DialReport {
-    /// The report on an event, if it is about a dial. That a static node is connected by its own
-    /// dial is no failure of ours.
+    /// Returns the report on an event, if it is about a failed dial.
+    ///
+    /// A static node that has dialled us meanwhile is no failure.
     pub(super) fn of(event: &ConnectionEvent) -> Option<Self> {
         let ConnectionEvent::DialFailed {
             node,
@@ -269,7 +270,7 @@ impl DialReport {
     }
 }
 
-/// Without the port for discovery.
+/// Formats an endpoint without the port for discovery.
 fn host_and_port(endpoint: &Endpoint) -> String {
     format!("{}:{}", endpoint.host, endpoint.tcp)
 }

@@ -1,4 +1,4 @@
-//! Printing what happens to a node until it ends.
+//! Prints the events of a node until it ends.
 
 use std::fmt;
 
@@ -18,18 +18,18 @@ use crate::output::Output;
 use crate::service_manager::{self, State};
 use crate::signals::Interrupts;
 
-/// How many events are printed in one go, at most.
-const TOLD_AT_ONCE: usize = 64;
+/// The largest number of events that are printed at once.
+const PRINTED_AT_ONCE: usize = 64;
 
-/// What happens to peers, and to connections that do not become peers.
+/// The events of peers, and of connections that do not become peers.
 pub(super) type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 
-/// Something that happened, and when it was seen.
+/// An event with its time.
 #[derive(Debug, Serialize)]
 struct Timed<R> {
     #[serde(flatten)]
     what: R,
-    /// As `2026-11-27T15:21:15.123Z` (RFC 3339).
+    /// In RFC 3339, such as `2026-11-27T15:21:15.123Z`.
     time: String,
 }
 
@@ -39,7 +39,7 @@ impl<R: fmt::Display> fmt::Display for Timed<R> {
     }
 }
 
-/// Where events go: to standard output, and to those that are kept.
+/// Prints events, and keeps them for the admin socket.
 pub(super) struct Reporter<'a> {
     out: &'a Output,
     kept: LastEvents,
@@ -68,14 +68,14 @@ impl<'a> Reporter<'a> {
         self.out.tell_all(&timed)
     }
 
-    /// Counts events that were lost before they came here.
+    /// Counts events that were lost before they were reported.
     fn lose(&self, events: u64) {
         self.out.lose(events);
         self.kept.skip(events);
     }
 }
 
-/// Tells what happens to a node's peers until it is to stop, and ends it.
+/// Prints the events of a node until it is to stop, and ends it.
 pub(super) async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
@@ -112,7 +112,7 @@ pub(super) async fn serve(
     };
     service_manager::notify(State::Stopping);
     let ended = tokio::select! {
-        // A node that is down needs no haste.
+        // A node that has ended comes first.
         biased;
         () = node::shut_down(server) => Ok(()),
         () = interrupts.twice.cancelled() => {
@@ -129,7 +129,7 @@ fn peer_report(event: &PeerEvent) -> Result<Option<PeerReport>, Failure> {
     Ok(PeerReport::of(event))
 }
 
-/// Prints the node's own record whenever it has changed.
+/// Prints the node's own record after each change.
 async fn report_records(
     mut records: watch::Receiver<NodeRecord>,
     out: &Output,
@@ -141,7 +141,7 @@ async fn report_records(
     Ok(())
 }
 
-/// Prints the events that have a report, until the node is gone.
+/// Prints the events that have a report, until the node has ended.
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
@@ -154,13 +154,13 @@ async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
             Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
-        // Nothing is awaited before it is printed: the end of the node would drop it.
+        // No await before they are printed: the end of the node would drop them.
         take_waiting(events, to, &mut report_of, &mut reports)?;
         to.report(reports)?;
     }
 }
 
-/// Prints the last events of peers, such as those that the end of the node has caused.
+/// Prints the remaining events of peers, such as those of the shutdown.
 fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
@@ -172,14 +172,14 @@ fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result
     }
 }
 
-/// Takes waiting events, at most as many as are printed at once.
+/// Takes queued events, at most as many as are printed at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
     report_of: &mut impl FnMut(&E) -> Result<Option<R>, Failure>,
     reports: &mut Vec<R>,
 ) -> Result<(), Failure> {
-    while reports.len() < TOLD_AT_ONCE {
+    while reports.len() < PRINTED_AT_ONCE {
         match events.try_recv() {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
             Some(Err(missed)) => to.lose(missed.events),
@@ -189,11 +189,11 @@ fn take_waiting<E: Clone + Send + 'static, R>(
     Ok(())
 }
 
-/// A node that accepts nothing any more ends, and says why: it was started to be found.
+/// Fails once no listener is left: a node that accepts no connections is to end.
 fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
     match event {
         ConnectionEvent::ListenerFailed { left: 0, error, .. } => Err(Failure::because(format!(
-            "cannot accept connections any more: {error}"
+            "no longer accepts connections: {error}"
         ))),
         _ => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! What a node tells about itself.
+//! The description of a node.
 
 use std::fmt;
 

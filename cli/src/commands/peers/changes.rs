@@ -1,4 +1,4 @@
-//! Changing a running node.
+//! Changes a running node.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use clap::Subcommand;
 use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
-use peermux_cli::request::{Changed, Request, Target, Whom};
+use peermux_cli::request::{self, Changed, Query, Target, Whom};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::admin::{Chosen, Client};
+use crate::bans;
 use crate::failure::Failure;
 use crate::human;
 use crate::node;
@@ -27,34 +28,34 @@ pub(super) enum Change {
         #[arg(value_parser = node::dialable)]
         node: Enode,
     },
-    /// Keep a node connected no more, and disconnect it
+    /// No longer keep a node connected, and disconnect it
     Remove {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
-    /// Let a node in whatever the number of peers
+    /// Accept a node even above the limit on peers
     Trust {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
-    /// Take that back
+    /// No longer trust a node
     Distrust {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
     /// Disconnect a node; it may come back
     Kick {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
-    /// Disconnect a node, or all nodes at an IP address, and keep them out
+    /// Disconnect a node, or all nodes at an IP address, and reject them
     Ban {
         /// The node, or the address
         target: ChosenTarget,
-        /// For how long
+        /// The duration, such as 30m or 1d
         #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
         time: Duration,
-        /// Why, for people
+        /// The reason, for people
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
@@ -63,20 +64,22 @@ pub(super) enum Change {
         /// The node, or the address
         target: ChosenTarget,
     },
-    /// Change settings, all that are given or none: those of `listen`'s configuration file
+    /// Change settings of the configuration file, all that are given or none
     Reconfigure {
         /// A setting and its new value, such as max_peers=10
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, Value)>,
     },
-    /// Log more or less: error, warn, info, debug, trace, or a filter such as peermux::server=debug
+    /// Change the log level: error, warn, info, debug, trace, or a filter
+    ///
+    /// A filter is for instance peermux::server=debug.
     LogLevel {
         /// The level or filter
         filter: String,
     },
 }
 
-/// A setting: its value is TOML, or else a text.
+/// Parses a setting. Its value is TOML, else a string.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     let read = toml::from_str::<BTreeMap<String, Value>>(&format!("value = {value}"));
@@ -87,13 +90,14 @@ fn setting(text: &str) -> Result<(String, Value), String> {
     Ok((name.trim().to_owned(), value))
 }
 
-/// The node did what it was asked for.
+/// The report on a change that was made.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Done<'a> {
     Added {
         node_id: NodeId,
         kept: bool,
+        ban: Option<BanInfo>,
     },
     Removed {
         node_id: NodeId,
@@ -102,6 +106,7 @@ pub(crate) enum Done<'a> {
     Trusted {
         node_id: NodeId,
         kept: bool,
+        ban: Option<BanInfo>,
     },
     Distrusted {
         node_id: NodeId,
@@ -129,9 +134,9 @@ pub(crate) enum Done<'a> {
 impl fmt::Display for Done<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, kept) = match self {
-            Self::Added { node_id, kept } => (format!("added {node_id}"), *kept),
+            Self::Added { node_id, kept, .. } => (format!("added {node_id}"), *kept),
             Self::Removed { node_id, kept } => (format!("removed {node_id}"), *kept),
-            Self::Trusted { node_id, kept } => (format!("trusted {node_id}"), *kept),
+            Self::Trusted { node_id, kept, .. } => (format!("trusted {node_id}"), *kept),
             Self::Distrusted { node_id, kept } => (format!("distrusted {node_id}"), *kept),
             Self::Kicked { node_id } => (format!("kicked {node_id}"), true),
             Self::Banned { target, kept } => (format!("banned {target}"), *kept),
@@ -143,54 +148,56 @@ impl fmt::Display for Done<'_> {
             Self::LogLevel { filter } => (format!("logs {filter}"), false),
         };
         f.write_str(&printable(&what))?;
-        match kept {
-            true => Ok(()),
-            false => f.write_str(", until the node ends"),
+        if !kept {
+            f.write_str(", until the node ends")?;
+        }
+        match self {
+            Self::Added { ban: Some(ban), .. } | Self::Trusted { ban: Some(ban), .. } => {
+                write!(f, "; but {}", printable(&bans::notice(ban)))
+            }
+            _ => Ok(()),
         }
     }
 }
 
 impl Change {
     pub(super) async fn make(self, node: &mut Client, out: &Output) -> Result<(), Failure> {
-        let request = self.request(node).await?;
-        let Changed { kept } = node.ask(&request).await?;
-        match Done::of(&request, kept) {
-            Some(done) => out.tell(&done),
-            None => Ok(()),
-        }
+        let change = self.request(node).await?;
+        let changed = node.ask(change.clone()).await?;
+        out.tell(&Done::of(&change, changed))
     }
 
-    async fn request(self, client: &mut Client) -> Result<Request, Failure> {
+    async fn request(self, client: &mut Client) -> Result<request::Change, Failure> {
         Ok(match self {
-            Self::Add { node } => Request::Add { enode: node },
-            Self::Remove { node } => Request::Remove {
+            Self::Add { node } => request::Change::Add { enode: node },
+            Self::Remove { node } => request::Change::Remove {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Trust { node } => Request::Trust {
+            Self::Trust { node } => request::Change::Trust {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Distrust { node } => Request::Distrust {
+            Self::Distrust { node } => request::Change::Distrust {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Kick { node } => Request::Kick {
+            Self::Kick { node } => request::Change::Kick {
                 node: Whom(node.resolve(client).await?),
             },
             Self::Ban {
                 target,
                 time,
                 reason,
-            } => Request::Ban {
+            } => request::Change::Ban {
                 target: target.resolve(client).await?,
                 seconds: time.as_secs(),
                 reason,
             },
-            Self::Unban { target } => Request::Unban {
+            Self::Unban { target } => request::Change::Unban {
                 target: target.resolve(client).await?,
             },
-            Self::Reconfigure { settings } => Request::Reconfigure {
+            Self::Reconfigure { settings } => request::Change::Reconfigure {
                 settings: settings.into_iter().collect(),
             },
-            Self::LogLevel { filter } => Request::LogLevel { filter },
+            Self::LogLevel { filter } => request::Change::LogLevel { filter },
         })
     }
 }
@@ -224,51 +231,43 @@ impl ChosenTarget {
 }
 
 impl<'a> Done<'a> {
-    /// What a request has done; none for one that only asks.
-    pub(crate) fn of(request: &'a Request, kept: bool) -> Option<Self> {
-        Some(match request {
-            Request::Add { enode } => Self::Added {
+    /// Makes the report on a change.
+    pub(crate) fn of(change: &'a request::Change, Changed { kept, ban }: Changed) -> Self {
+        match change {
+            request::Change::Add { enode } => Self::Added {
                 node_id: enode.node_id(),
                 kept,
+                ban,
             },
-            Request::Remove { node } => Self::Removed {
+            request::Change::Remove { node } => Self::Removed {
                 node_id: node.0,
                 kept,
             },
-            Request::Trust { node } => Self::Trusted {
+            request::Change::Trust { node } => Self::Trusted {
+                node_id: node.0,
+                kept,
+                ban,
+            },
+            request::Change::Distrust { node } => Self::Distrusted {
                 node_id: node.0,
                 kept,
             },
-            Request::Distrust { node } => Self::Distrusted {
-                node_id: node.0,
-                kept,
-            },
-            Request::Kick { node } => Self::Kicked { node_id: node.0 },
-            Request::Ban { target, .. } => Self::Banned {
+            request::Change::Kick { node } => Self::Kicked { node_id: node.0 },
+            request::Change::Ban { target, .. } => Self::Banned {
                 target: *target,
                 kept,
             },
-            Request::Unban { target } => Self::Unbanned {
+            request::Change::Unban { target } => Self::Unbanned {
                 target: *target,
                 kept,
             },
-            Request::Reconfigure { settings } => Self::Reconfigured { settings },
-            Request::LogLevel { filter } => Self::LogLevel { filter },
-            Request::Peers {}
-            | Request::NodeInfo {}
-            | Request::Bans {}
-            | Request::StaticNodes {}
-            | Request::Recording { .. }
-            | Request::Recordings {}
-            | Request::Config {}
-            | Request::Discovery {}
-            | Request::Events { .. }
-            | Request::Stop {} => return None,
-        })
+            request::Change::Reconfigure { settings } => Self::Reconfigured { settings },
+            request::Change::LogLevel { filter } => Self::LogLevel { filter },
+        }
     }
 }
 
-/// The node has ended.
+/// The report on a node that has ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "stopped")]
 pub(super) struct Stopped {}
@@ -309,7 +308,7 @@ impl fmt::Display for BanLine {
 }
 
 pub(super) async fn show_bans(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let bans: Vec<BanInfo> = node.ask(&Request::Bans {}).await?;
+    let bans: Vec<BanInfo> = node.ask(Query::Bans {}).await?;
     if bans.is_empty() {
         out.remark("no bans");
     }

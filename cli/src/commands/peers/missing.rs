@@ -1,11 +1,11 @@
-//! Nodes that should be connected, and are not.
+//! Static nodes, and why they are not connected.
 
 use std::fmt;
 use std::time::Duration;
 
 use peermux::setup::FailureInfo;
 use peermux::{Enode, NodeId};
-use peermux_cli::request::Request;
+use peermux_cli::request::Query;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::Client;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::human;
 use crate::output::{Output, printable};
 
-/// A node that is kept connected, as the running node describes it.
+/// The description of a static node by the running node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StaticNode {
     pub(crate) node_id: NodeId,
@@ -59,9 +59,9 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Shows who is not connected; programs get all static nodes.
+/// Shows the static nodes that are not connected. Programs get all static nodes.
 pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let mut nodes: Vec<StaticNode> = node.ask(&Request::StaticNodes {}).await?;
+    let mut nodes: Vec<StaticNode> = node.ask(Query::StaticNodes {}).await?;
     if !out.is_json() {
         nodes.retain(|node| !node.connected);
     }

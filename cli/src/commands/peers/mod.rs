@@ -1,4 +1,4 @@
-//! `peermux peers`: looks at a running node, and changes whom it talks to and how.
+//! `peermux peers`: shows and changes the peers and settings of a running node.
 
 mod about;
 mod changes;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use peermux::peer::PeerInfo;
-use peermux_cli::request::Request;
+use peermux_cli::request::{Query, Request};
 use tokio::time::sleep;
 
 use crate::admin::{Client, Which};
@@ -30,21 +30,21 @@ Examples:
   peermux listen --data-dir node        the node, in another terminal
   peermux peers --data-dir node         its peers
   peermux peers --data-dir node --watch --sort out
-  peermux peers --data-dir node --all   and who should be connected, and why it is not
+  peermux peers --data-dir node --all   and the static nodes that are not connected, and why
   peermux peers --data-dir node add ENODE
   peermux peers --data-dir node kick 0f2b1c3d4e5f
   peermux peers --data-dir node ban 192.0.2.7 --for 1d --reason spam
   peermux peers --data-dir node reconfigure max_peers=10
   peermux peers --data-dir node stop
 
-Where NODE is asked for, the first four digits of its id, or more, will do, as the table shows them, if the node
-knows it: as a peer, a static node, by a ban, or as a peer that has ended.
+For NODE, four or more of the first digits of its id are enough, as the table shows them, if the running
+node knows it as a peer, a static node, a banned node or a peer that has ended.
 
-in and out are all that protocols have received and sent, with --watch each second; queue is what waits
-to be sent and to be read. A score is what protocols count for misbehaviour.
+in and out are the bytes that protocols have received and sent, with --watch per second. queue is what
+waits to be sent and to be read. score counts the misbehaviour that protocols have reported.
 
-The node's socket (admin.sock in its data directory, mode 0600) takes JSON lines, one request
-a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
+The node's socket (admin.sock in its data directory, mode 0600) reads JSON lines, one request on each
+line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
   {\"command\":\"peers\"}               also node-info, static-nodes, bans, recordings,
                                         events, discovery, config, stop
   {\"command\":\"add\",\"enode\":\"enode://...\"}
@@ -58,18 +58,18 @@ a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Does something else than show the peers
+    /// The action, if it is not to show the peers
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
     which: Which,
-    /// Also show the nodes that should be connected and are not
+    /// Also show the static nodes that are not connected
     #[arg(long)]
     all: bool,
-    /// What comes first
+    /// The column to sort by
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Id)]
     sort: Sort,
-    /// Repeat the table, with this pause
+    /// Repeat the table after this pause, in seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     watch: Option<u32>,
@@ -79,11 +79,11 @@ pub(crate) struct Args {
 enum Action {
     #[command(flatten)]
     Change(Change),
-    /// Show what the node tells about itself
+    /// Describe the node
     Info,
-    /// Show who is banned, for how much longer, and why
+    /// Show the bans, the time that is left, and the reasons
     Bans,
-    /// End the node, and wait for that
+    /// End the node, and wait until it has ended
     Stop,
 }
 
@@ -92,12 +92,12 @@ pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
     match args.action.take() {
         None => show(&args, &mut node, out).await,
         Some(Action::Info) => {
-            let info = node.ask(&Request::NodeInfo {}).await?;
+            let info = node.ask(Query::NodeInfo {}).await?;
             out.tell(&About::new(info))
         }
         Some(Action::Bans) => changes::show_bans(&mut node, out).await,
         Some(Action::Stop) => {
-            let () = node.ask(&Request::Stop {}).await?;
+            let () = node.ask(Request::Stop).await?;
             node.ended().await?;
             out.tell(&changes::Stopped {})
         }
@@ -105,11 +105,11 @@ pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
     }
 }
 
-/// Shows the peers, once or again and again.
+/// Shows the peers, once or repeatedly.
 async fn show(args: &Args, node: &mut Client, out: &Output) -> Result<(), Failure> {
     let mut before = None;
     loop {
-        let peers: Vec<PeerInfo> = node.ask(&Request::Peers {}).await?;
+        let peers: Vec<PeerInfo> = node.ask(Query::Peers {}).await?;
         let mut rows = Rows::new(peers, args.sort);
         if let Some((since, earlier)) = &before {
             rows.as_rates(earlier, *since);

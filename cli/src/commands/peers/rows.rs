@@ -19,34 +19,34 @@ use crate::table::Table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Sort {
     Id,
-    /// The longest connected first
+    /// Longest connected first
     Age,
-    /// The slowest first
+    /// Slowest first
     Rtt,
-    /// Those that have sent most first
+    /// Most received bytes first
     In,
-    /// Those that were sent most first
+    /// Most sent bytes first
     Out,
-    /// Those for which most waits first
+    /// Longest queues first
     Queue,
     Client,
 }
 
-/// What has passed, in bytes.
+/// Received and sent bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Passed {
     received: u64,
     sent: u64,
 }
 
-/// The peers, in their order.
+/// The sorted peers.
 pub(super) struct Rows {
     peers: Vec<(PeerInfo, Passed)>,
-    /// Whether what passed is that of a second.
+    /// Whether the bytes are those of a second.
     rates: bool,
 }
 
-/// A peer as programs read it.
+/// A peer, for programs.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "peer")]
 struct Line<'a> {
@@ -96,7 +96,7 @@ impl Rows {
         }
     }
 
-    /// What has passed with each peer so far.
+    /// Returns the received and sent bytes of each peer.
     pub(super) fn passed(&self) -> HashMap<NodeId, Passed> {
         let peers = self.peers.iter();
         peers
@@ -104,8 +104,9 @@ impl Rows {
             .collect()
     }
 
-    /// Shows what has passed in a second, given what had passed some time ago. A peer that came since has
-    /// nothing to compare with.
+    /// Converts bytes to rates, given the bytes of some time ago.
+    ///
+    /// A peer that has connected since then has no rate.
     pub(super) fn as_rates(&mut self, earlier: &HashMap<NodeId, Passed>, ago: Duration) {
         let rate =
             |now: u64, then: u64| (now.saturating_sub(then) as f64 / ago.as_secs_f64()) as u64;
@@ -128,9 +129,10 @@ impl Rows {
             out.remark("no peers");
             return Ok(());
         }
-        let [incoming, outgoing] = match self.rates {
-            true => ["in/s", "out/s"],
-            false => ["in", "out"],
+        let [incoming, outgoing] = if self.rates {
+            ["in/s", "out/s"]
+        } else {
+            ["in", "out"]
         };
         let mut table = Table::new([
             "node id",

@@ -1,4 +1,4 @@
-//! `peermux record`: what a node record says, and signing one.
+//! `peermux record`: shows and signs node records.
 
 mod show;
 mod sign;
@@ -28,9 +28,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Verify a record and print what it says
+    /// Verify a record and print its entries
     Show(show::Args),
-    /// Make a record (with --key-file or --key), or a newer one of a node
+    /// Sign a record (with --key-file or --key), or a newer one of the same node
     Sign(sign::Args),
 }
 

@@ -1,4 +1,4 @@
-//! `peermux record show`: what a record says.
+//! `peermux record show`: verifies and prints a record.
 
 use std::fmt::{self, Display, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,7 +15,7 @@ pub(super) struct Args {
     record: NodeRecord,
 }
 
-/// What a record says.
+/// The contents of a record.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
     record: NodeRecord,
@@ -27,7 +27,9 @@ pub(crate) struct Shown {
     entries: Vec<Entry>,
 }
 
-/// A key, and its value: as text if it is one that all clients know, and as RLP.
+/// An entry: its key, and its value as RLP and perhaps as text.
+///
+/// Keys of EIP-778 have a text.
 #[derive(Debug, Serialize)]
 struct Entry {
     key: String,
@@ -54,7 +56,7 @@ impl Shown {
     }
 }
 
-/// The value of a key that EIP-778 names.
+/// Returns the text of a value whose key EIP-778 names.
 fn value(record: &NodeRecord, key: &[u8]) -> Option<String> {
     let bytes = || record.get::<Vec<u8>>(key);
     match key {
@@ -69,7 +71,7 @@ fn value(record: &NodeRecord, key: &[u8]) -> Option<String> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold("0x".to_owned(), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -89,7 +91,7 @@ impl Display for Shown {
     }
 }
 
-/// A record in a line of its own.
+/// A record on one line.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "record")]
 pub(super) struct Line {

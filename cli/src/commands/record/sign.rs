@@ -1,4 +1,4 @@
-//! `peermux record sign`: makes a record.
+//! `peermux record sign`: signs a record.
 
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,13 +14,13 @@ use crate::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The record that this one follows: it keeps what is not set here, and has the next number
+    /// The record to update: keeps entries that are not set here, with the next number
     #[arg(long, value_name = "RECORD", conflicts_with = "seq")]
     update: Option<NodeRecord>,
-    /// The number, which grows with each record of a node [default: now, in milliseconds]
+    /// The number, higher than in earlier records of the node [default: now, in milliseconds]
     #[arg(long, value_name = "N")]
     seq: Option<u64>,
-    /// Where the node is; given twice, once for each family
+    /// The address of the node; can be given twice, for IPv4 and IPv6
     #[arg(long, value_name = "IP")]
     ip: Vec<IpAddr>,
     /// The port for connections
@@ -29,16 +29,16 @@ pub(super) struct Args {
     /// The port for discovery
     #[arg(long, value_name = "PORT")]
     udp: Option<u16>,
-    /// The port for connections over IPv6, if it is another
+    /// The port for connections over IPv6, if it differs
     #[arg(long, value_name = "PORT")]
     tcp6: Option<u16>,
-    /// The port for discovery over IPv6, if it is another
+    /// The port for discovery over IPv6, if it differs
     #[arg(long, value_name = "PORT")]
     udp6: Option<u16>,
-    /// Any other entry, its value as RLP in hexadecimal digits; can be repeated
+    /// Another entry, with its value as RLP in hexadecimal digits; can be repeated
     #[arg(long, value_name = "KEY=RLP", value_parser = entry)]
     set: Vec<Entry>,
-    /// An entry to take out; can be repeated
+    /// An entry to remove; can be repeated
     #[arg(long, value_name = "KEY", requires = "update")]
     remove: Vec<String>,
 }
@@ -49,7 +49,7 @@ struct Entry {
     value: Encoded,
 }
 
-/// A value that is RLP already.
+/// A value that is already RLP.
 #[derive(Debug, Clone)]
 struct Encoded(Vec<u8>);
 
@@ -65,8 +65,8 @@ fn entry(text: &str) -> Result<Entry, String> {
         return Err("the key is empty".to_owned());
     }
     let rlp = bytes(digits.strip_prefix("0x").unwrap_or(digits))
-        .ok_or("the value is RLP in pairs of hexadecimal digits")?;
-    check_exact(&rlp).map_err(|error| format!("the value is not one value of RLP: {error}"))?;
+        .ok_or("the value must be RLP in pairs of hexadecimal digits")?;
+    check_exact(&rlp).map_err(|error| format!("the value is not one RLP value: {error}"))?;
     Ok(Entry {
         key: key.to_owned(),
         value: Encoded(rlp),
@@ -87,13 +87,13 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
 
 pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Failure> {
     let key = given.load()?.ok_or_else(|| {
-        Failure::Usage("--key-file PATH or --key HEX is needed: whose record it is".to_owned())
+        Failure::Usage("--key-file PATH or --key HEX is needed: the key of the node".to_owned())
     })?;
     let mut record = match &args.update {
         Some(old) if *old.public_key() != key.public_key() => {
             let (of, own) = (old.node_id(), key.public_key().node_id());
             return Err(Failure::Usage(format!(
-                "--update: the record is one of {of}, and the key of {own}"
+                "--update: the record belongs to {of}, and the key to {own}"
             )));
         }
         Some(old) => old.update().map_err(Failure::because)?,
@@ -119,7 +119,7 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
     out.tell(&Line::of(&record))
 }
 
-/// The number of a first record: the time since 1970, in milliseconds.
+/// Returns the number of a first record: the time since 1970, in milliseconds.
 #[expect(
     clippy::disallowed_methods,
     reason = "a record signed later needs a higher number"

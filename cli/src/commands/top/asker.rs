@@ -1,9 +1,9 @@
-//! Asks the node: one request after the other, each with a deadline.
+//! Sends requests to the node one after the other, each with a deadline.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use peermux_cli::request::{Changed, Event, Request};
+use peermux_cli::request::{Change, Changed, Event, Query};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -12,40 +12,40 @@ use super::model::Snapshot;
 use crate::admin::Client;
 use crate::failure::Failure;
 
-/// How long a node may take for all answers of a refresh, or for a change.
+/// The time limit for all answers of a refresh, or for a change.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer may be closed by the node, which waits for a minute.
+/// The idle time after which a connection is replaced. The node closes it after a minute.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// A task for the asker.
 #[derive(Debug)]
 pub(super) enum Ask {
     Refresh,
-    Change(Request),
+    Change(Change),
 }
 
 /// Its outcome.
 #[derive(Debug)]
 pub(super) enum Answer {
     Fresh(Box<Snapshot>),
-    /// There was no answer, for this reason.
+    /// The node did not answer, for this reason.
     Lost(String),
-    Changed(Request, Result<Changed, String>),
+    Changed(Box<Change>, Result<Changed, String>),
 }
 
-/// The task that asks. It ends when this is dropped.
+/// The task that sends requests. It ends on drop.
 #[derive(Debug)]
 pub(super) struct Asker {
     asks: mpsc::Sender<Ask>,
     answers: mpsc::Receiver<Answer>,
-    /// Whether an answer is still to come.
+    /// Whether an answer is outstanding.
     pub(super) is_busy: bool,
     task: JoinHandle<()>,
 }
 
 impl Asker {
-    /// Asks over a connection, and over new ones to `path` when that is lost.
+    /// Starts the task with a connection, which it replaces by new ones to `path`.
     pub(super) fn start(path: PathBuf, client: Client) -> Self {
         let (asks, mut asked) = mpsc::channel(1);
         let (answer, answers) = mpsc::channel(1);
@@ -69,7 +69,7 @@ impl Asker {
         }
     }
 
-    /// Asks, unless an answer is still to come.
+    /// Starts a task, unless an answer is outstanding.
     pub(super) fn ask(&mut self, ask: Ask) {
         if !self.is_busy && self.asks.try_send(ask).is_ok() {
             self.is_busy = true;
@@ -83,7 +83,7 @@ impl Asker {
                 self.is_busy = false;
                 Ok(answer)
             }
-            None => Err(Failure::because("the task that asks the node has ended")),
+            None => Err(Failure::because("the task that sends requests has ended")),
         }
     }
 }
@@ -94,12 +94,12 @@ impl Drop for Asker {
     }
 }
 
-/// The node that is asked.
+/// The connection to the node.
 struct Node {
     path: PathBuf,
-    /// A connection, and when it was used last.
+    /// A connection, and the time of its last use.
     client: Option<(Client, Instant)>,
-    /// The number of the last event that came over this connection.
+    /// The number of the last event from this connection.
     last_event: Option<u64>,
 }
 
@@ -113,26 +113,27 @@ impl Node {
                     Answer::Lost(why)
                 }
             },
-            Ask::Change(request) => {
-                let changed = within(async { self.client().await?.ask(&request).await }).await;
+            Ask::Change(change) => {
+                let asked = change.clone();
+                let changed = within(async { self.client().await?.ask(asked).await }).await;
                 if changed.is_err() {
-                    // The connection may be in the middle of an answer.
+                    // An answer may be half read.
                     self.client = None;
                 }
-                Answer::Changed(request, changed)
+                Answer::Changed(Box::new(change), changed)
             }
         }
     }
 
     async fn refresh(&mut self) -> Result<Snapshot, Failure> {
         let client = self.client().await?;
-        let node = client.ask(&Request::NodeInfo {}).await?;
-        let peers = client.ask(&Request::Peers {}).await?;
-        let kept = client.ask(&Request::StaticNodes {}).await?;
-        let discovery = client.ask(&Request::Discovery {}).await?;
+        let node = client.ask(Query::NodeInfo {}).await?;
+        let peers = client.ask(Query::Peers {}).await?;
+        let kept = client.ask(Query::StaticNodes {}).await?;
+        let discovery = client.ask(Query::Discovery {}).await?;
         let after = self.last_event.unwrap_or(0);
         let client = self.client().await?;
-        let events: Vec<Event> = client.ask(&Request::Events { after }).await?;
+        let events: Vec<Event> = client.ask(Query::Events { after }).await?;
         let from_start = self.last_event.is_none();
         self.last_event = Some(events.last().map_or(after, |event| event.number));
         Ok(Snapshot {
@@ -145,7 +146,7 @@ impl Node {
         })
     }
 
-    /// The connection, a new one if need be. Numbers of events may begin again then.
+    /// Returns the connection, or a new one, on which event numbers may start again.
     async fn client(&mut self) -> Result<&mut Client, Failure> {
         let usable = self.client.take();
         let usable = usable.filter(|(_, used)| used.elapsed() < IDLE);
@@ -165,6 +166,6 @@ impl Node {
 async fn within<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, String> {
     match timeout(DEADLINE, answer).await {
         Ok(answer) => answer.map_err(|failure| failure.text().unwrap_or_default()),
-        Err(_) => Err(format!("no answer in {DEADLINE:?}")),
+        Err(_) => Err(format!("no answer within {DEADLINE:?}")),
     }
 }

@@ -1,11 +1,11 @@
-//! Takes keys and answers in turn, and draws after each.
+//! Handles keys and answers in turn, and draws after each.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
-use peermux_cli::request::Request;
+use peermux_cli::request::Change;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::view::{self, Theme};
 use crate::failure::Failure;
 
-/// The largest number of changes that wait for an earlier answer.
+/// The number of changes that can wait for an earlier answer.
 const WAITING: usize = 8;
 
 /// Shows the view until a key or a signal ends it.
@@ -31,14 +31,14 @@ pub(super) async fn run(
     let mut input = EventStream::new();
     let mut turns = interval(every);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut waiting: VecDeque<Request> = VecDeque::new();
+    let mut waiting: VecDeque<Change> = VecDeque::new();
     loop {
         let drawn = screen
             .terminal
             .draw(|frame| view::draw(frame, &mut model, theme));
         drawn.map_err(|error| cannot_draw(&error))?;
         tokio::select! {
-            // The end first, then the person. Nobody types faster than answers are shown.
+            // The end first, then keys, which come slower than answers are shown.
             biased;
             () = interrupted.cancelled() => return Ok(()),
             event = input.next() => match event {
@@ -46,13 +46,13 @@ pub(super) async fn run(
                     match model.press(key) {
                         None => {}
                         Some(Wish::Quit) => return Ok(()),
-                        Some(Wish::Ask(_)) if waiting.len() >= WAITING => {
+                        Some(Wish::Make(_)) if waiting.len() >= WAITING => {
                             model.complain("the node has not answered yet");
                         }
-                        Some(Wish::Ask(request)) => waiting.push_back(request),
+                        Some(Wish::Make(change)) => waiting.push_back(change),
                     }
                 }
-                // Another size, which the next drawing finds out.
+                // A new size, which the next drawing reads.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(cannot_draw(&error)),
                 None => return Ok(()),
@@ -60,17 +60,17 @@ pub(super) async fn run(
             answer = asker.answer() => match answer? {
                 Answer::Fresh(snapshot) => model.refresh(*snapshot),
                 Answer::Lost(why) => model.lose(why),
-                Answer::Changed(request, result) => {
-                    model.conclude(&request, &result);
+                Answer::Changed(change, result) => {
+                    model.conclude(&change, &result);
                     asker.ask(Ask::Refresh);
                 }
             },
             _ = turns.tick(), if !asker.is_busy => asker.ask(Ask::Refresh),
         }
         if !asker.is_busy
-            && let Some(request) = waiting.pop_front()
+            && let Some(change) = waiting.pop_front()
         {
-            asker.ask(Ask::Change(request));
+            asker.ask(Ask::Change(change));
         }
     }
 }

@@ -23,27 +23,27 @@ use view::Theme;
 const EXAMPLES: &str = "\
 Examples:
   peermux listen --data-dir node        the node, in another terminal
-  peermux top --data-dir node           what it does now
+  peermux top --data-dir node           its present state
   peermux top --data-dir node --sort in --interval 5
 
 Keys: 1 to 5 or Tab change between peers, protocols, dials, memory and events; arrows select; s sorts, r
 reverses, / filters, Enter shows all about a row; d disconnects, K kicks, b bans, t trusts, a adds;
-? explains them all, q ends.
+? explains all keys, q ends.
 
-in/s and out/s are bytes of messages; queue is what waits to be sent and to be read; stalls counts how often reading
-paused since a protocol did not read, with the part of the time now; p50 and p99 are round trips. It has no colours if
-NO_COLOR is set. A node that ends is asked again until it is back.";
+in/s and out/s are bytes of messages. queue is what waits to be sent and to be read. stalls counts the pauses
+of reading because a protocol did not read, and shows their present share of the time. p50 and p99 are round
+trips. The view has no colours if NO_COLOR is set. It waits for a node that has ended to come back.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// How often to ask the node, in seconds
+    /// The time between two refreshes, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     interval: u32,
-    /// The column that sorts the peers
+    /// The column to sort the peers by
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::In)]
     sort: Sort,
     /// Show everything without colours, as with NO_COLOR in the environment
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
-    let instead = "`peermux peers --watch` prints its table again and again, and `peermux peers --json` prints lines for programs";
+    let instead = "`peermux peers --watch` prints its table repeatedly, and `peermux peers --json` prints lines for programs";
     if out.is_json() {
         let text = format!("top is for people: {instead}");
         return Err(Failure::Usage(text));

@@ -11,7 +11,7 @@ use crossterm::terminal::{
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-/// The terminal, taken over. It is restored when this is dropped, and before a panic is reported.
+/// The terminal, restored on drop and before a panic is reported.
 pub(super) struct Screen {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
     _taken: Taken,
@@ -43,7 +43,7 @@ impl Drop for Taken {
     }
 }
 
-/// Gives the terminal back as it was. Of a terminal that is gone there is nothing to restore.
+/// Restores the terminal. One that has closed needs no restoring.
 fn restore() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();

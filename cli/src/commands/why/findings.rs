@@ -1,4 +1,4 @@
-//! What stands out in a recording, in sentences.
+//! Findings in a recording, in sentences.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use peermux::recorder::{
 
 use crate::human;
 
-/// Whose messages are counted: those of the last part of the connection, of this length.
+/// The last part of the connection in which messages are counted.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// What there is to say, first who ended it.
+/// Returns the findings, first how the peer ended.
 pub(super) fn of(recording: &Recording) -> Vec<String> {
     let entries: Vec<_> = recording.entries().collect();
     let mut findings = vec![ending(recording)];
@@ -28,12 +28,13 @@ fn ending(recording: &Recording) -> String {
     let Some(end) = recording.end() else {
         return "it is connected".to_owned();
     };
+    let reason = end.reason.map(|reason| format!(": {reason}"));
     let who = match end.requested_by {
         EndedBy::Remote => "the remote ended it",
-        EndedBy::Local => "this node ended it",
+        // The reason alone does not distinguish a kick, a ban and a removal.
+        EndedBy::Local => &format!("this node ended it ({})", end.error),
         _ => "the connection broke, without a Disconnect",
     };
-    let reason = end.reason.map(|reason| format!(": {reason}"));
     let unsent = match end.unsent {
         0 => String::new(),
         unsent => format!("; never sent: {}", human::count(unsent, "message")),
@@ -41,7 +42,7 @@ fn ending(recording: &Recording) -> String {
     format!("{who}{}{unsent}", reason.unwrap_or_default())
 }
 
-/// Messages and bytes of its last part.
+/// Counts the messages and bytes of the last part of the connection.
 fn traffic(lately: &Recording) -> Option<String> {
     let (mut received, mut sent) = ((0, 0), (0, 0));
     for entry in lately.entries() {
@@ -55,7 +56,7 @@ fn traffic(lately: &Recording) -> Option<String> {
         *bytes += u64::from(size);
     }
     let time = lately.lifetime().min(LATELY);
-    // Of a busy peer the entries do not reach back that far.
+    // The entries of a busy peer do not reach back that far.
     let least = match lately.forgotten() {
         0 => "",
         _ => "at least ",
@@ -93,7 +94,7 @@ fn drops(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
     findings
 }
 
-/// How long this side did not read, by cause.
+/// Sums up the time that this side did not read, by cause.
 fn pauses(entries: &[RecordedEntry], recording: &Recording) -> Vec<String> {
     let mut sums: Vec<(String, usize, Duration)> = Vec::new();
     let mut open: Option<(String, Duration)> = None;
@@ -155,7 +156,7 @@ fn slow_writes(entries: &[RecordedEntry]) -> Option<String> {
     })
 }
 
-/// Pings that were not answered, counted from the end.
+/// Counts the unanswered Pings at the end.
 fn silence(entries: &[RecordedEntry]) -> Option<String> {
     let mut unanswered = 0;
     for entry in entries.iter().rev() {
@@ -184,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// A recording of a peer with two protocols that lived for ten seconds.
+    /// Returns a recording of ten seconds with a peer of two protocols.
     fn recording(end: &Value, entries: &Value) -> Recording {
         let recording = json!({
             "node_id": "07".repeat(32), "client": "someone/v1", "direction": "inbound",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use peermux::addrbook::{Clock, SystemClock};
-use peermux_cli::request::Request;
+use peermux_cli::request::Query;
 use serde::Serialize;
 
 use crate::admin::{Client, EndedPeer};
@@ -27,9 +27,9 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Shows them, the last one at the bottom.
+/// Shows the peers, the last one at the bottom.
 pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let ended: Vec<EndedPeer> = node.ask(&Request::Recordings {}).await?;
+    let ended: Vec<EndedPeer> = node.ask(Query::Recordings {}).await?;
     if out.is_json() {
         let lines = ended.iter().map(|peer| Line { peer });
         return out.tell_all(&lines.collect::<Vec<_>>());

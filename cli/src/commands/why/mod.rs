@@ -1,4 +1,4 @@
-//! `peermux why`: why a peer left, and what it was doing.
+//! `peermux why`: shows why a peer ended, and its last messages.
 
 mod findings;
 mod list;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use peermux::recorder::Recording;
-use peermux_cli::request::{Request, Whom};
+use peermux_cli::request::{Query, Whom};
 use serde::Serialize;
 
 use crate::admin::{Chosen, Client, Which};
@@ -18,21 +18,22 @@ const EXAMPLES: &str = "\
 Examples:
   peermux listen --data-dir node        the node, in another terminal
   peermux why --data-dir node           the peers that ended last, and why
-  peermux why --data-dir node 0f2b      what crossed the connection of one of them, or of a peer
+  peermux why --data-dir node 0f2b      the last messages of one of them, or of a connected peer
   peermux why --data-dir node 0f2b --last 10s
 
-A node keeps the last 1,000 entries of each peer, and those of the last 64 peers that ended: messages by
-protocol, code and size, Pings, when and why it stopped reading, what was dropped, Disconnects. Never what
-was in a message. Times are seconds since the peer connected; <- was received, -> was sent.";
+A node keeps the last 1,000 entries of each peer, and of the last 64 peers that ended: messages with
+protocol, code and size, Pings, pauses of reading with their causes, dropped messages, and Disconnects. It
+never keeps the contents of a message. Times are seconds since the peer connected; <- means received, ->
+sent.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The peer: its node id or the first digits of that, its enode URL or its record
+    /// The peer: its node id or first digits, its enode URL or its record
     node: Option<Chosen>,
     #[command(flatten)]
     which: Which,
-    /// Only the last part of the connection; without it the last 40 entries, or all with --json
+    /// The last part of the connection to show [default: 40 entries, or all with --json]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "node")]
     last: Option<Duration>,
     /// All entries
@@ -40,16 +41,16 @@ pub(crate) struct Args {
     all: bool,
 }
 
-/// How many entries people see if they ask for no others.
+/// The number of entries that people see by default.
 const SHOWN: usize = 40;
 
-/// What was recorded of a peer.
+/// The recording of a peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "recording")]
 struct Report {
     #[serde(flatten)]
     recording: Recording,
-    /// What stands out in all of it.
+    /// The findings in the whole recording.
     #[serde(skip)]
     findings: Vec<String>,
     #[serde(skip)]
@@ -60,7 +61,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.recording.to_string();
         let lines: Vec<_> = text.lines().map(printable).collect();
-        // The entries come last, one a line.
+        // The entries come last, one on each line.
         let head = lines.len().saturating_sub(self.recording.len());
         let (head, entries) = lines.split_at(head);
         for line in head {
@@ -87,12 +88,13 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         return list::show(&mut node, out).await;
     };
     let id = chosen.resolve(&mut node).await?;
-    let recording: Recording = node.ask(&Request::Recording { node: Whom(id) }).await?;
+    let recording: Recording = node.ask(Query::Recording { node: Whom(id) }).await?;
     out.tell(&Report {
         findings: findings::of(&recording),
-        shown: match args.last.is_some() || args.all {
-            true => usize::MAX,
-            false => SHOWN,
+        shown: if args.last.is_some() || args.all {
+            usize::MAX
+        } else {
+            SHOWN
         },
         recording: match args.last {
             Some(time) => recording.last(time),

@@ -1,12 +1,12 @@
-//! Which row of a list is selected, and which rows are visible.
+//! The selected row and the visible rows of a list.
 
 /// The selection of a list. It follows its row when the order changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<K> {
-    /// The key of the selected row; none in an empty list.
+    /// The key of the selected row; `None` in an empty list.
     selected: Option<K>,
     index: usize,
-    /// The first row that is visible.
+    /// The first visible row.
     offset: usize,
 }
 
@@ -33,7 +33,9 @@ impl<K: PartialEq> Cursor<K> {
         self.offset
     }
 
-    /// Finds the selection again in the list `keys`, of which `page` rows are visible. If it is gone, the row in its place is selected.
+    /// Finds the selected row again in the list `keys`, of which `page` rows are visible.
+    ///
+    /// If it has gone, this selects the row in its place.
     pub(super) fn follow(&mut self, keys: &[K], page: usize)
     where
         K: Clone,
@@ -63,7 +65,7 @@ impl<K: PartialEq> Cursor<K> {
         let page = page.max(1);
         let first = (self.index + 1).saturating_sub(page);
         self.offset = self.offset.clamp(first, self.index);
-        // No empty rows below while there are rows above.
+        // No empty rows at the bottom while rows are hidden at the top.
         self.offset = self.offset.min(keys.len().saturating_sub(page));
     }
 }

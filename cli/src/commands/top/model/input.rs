@@ -1,9 +1,9 @@
-//! A line that is being written, and questions.
+//! Input lines and questions.
 
 use peermux::NodeId;
-use peermux_cli::request::{LONGEST, Request};
+use peermux_cli::request::{Change, LONGEST};
 
-/// A line that is being written, at the bottom of the view.
+/// An input line at the bottom of the view.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Input {
     pub(crate) purpose: Purpose,
@@ -13,19 +13,19 @@ pub(crate) struct Input {
 /// The purpose of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Purpose {
-    /// A filter, which applies while it is written. Holds the filter before it.
+    /// A filter, applied while it is typed. Holds the previous filter.
     Filter(String),
     /// The node to keep connected.
     Add,
-    /// For how long a node is banned, and why.
+    /// The duration and the reason of a ban.
     Ban(NodeId),
 }
 
-/// Something that is done if the answer is yes.
+/// A change that is made if the answer is yes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) text: String,
-    pub(crate) request: Request,
+    pub(crate) change: Change,
 }
 
 impl Input {
@@ -34,7 +34,7 @@ impl Input {
         Self { purpose, text }
     }
 
-    /// The text before the line.
+    /// Returns the text before the line.
     pub(crate) fn prompt(&self) -> String {
         match &self.purpose {
             Purpose::Filter(_) => "filter: ".to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
-use peermux_cli::request::{Request, Target, Whom};
+use peermux_cli::request::{Change, Target, Whom};
 
 use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
@@ -13,22 +13,22 @@ use crate::node;
 /// An order for the driver, after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Wish {
-    /// To end.
+    /// End the view.
     Quit,
-    /// To ask the node for something.
-    Ask(Request),
+    /// Make a change.
+    Make(Change),
 }
 
-/// For how long a node is banned by default.
+/// The default duration of a ban.
 const BAN: &str = "1h";
 
 impl Model {
-    /// Carries out a key.
+    /// Handles a key.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
-        // Also Esc with a key right after it.
+        // A key right after Esc arrives as Alt, too.
         if key.modifiers.contains(KeyModifiers::ALT) {
             return None;
         }
@@ -82,14 +82,14 @@ impl Model {
         self.follow();
     }
 
-    /// The tab `by` places to the right; the first follows the last.
+    /// Returns the tab `by` places to the right, from the last on to the first.
     fn neighbour(&self, by: usize) -> Option<Tab> {
         let mut round = Tab::ALL.iter().cycle();
         let _ = round.find(|tab| **tab == self.tab);
         round.nth(by - 1).copied()
     }
 
-    /// Does something with the selected node.
+    /// Acts on the selected node.
     fn act(&mut self, key: KeyCode) -> Option<Wish> {
         let Some(id) = self.selected() else {
             self.complain("no node is selected");
@@ -97,37 +97,38 @@ impl Model {
         };
         let node = Whom(id);
         let is_connected = self.connected(&id).is_some();
-        let request = match key {
+        let change = match key {
             KeyCode::Char('b') => {
                 self.mode = Mode::Input(Input::new(Purpose::Ban(id), BAN));
                 return None;
             }
             KeyCode::Char('t') => {
                 let trusted = self.connected(&id).is_some_and(|row| row.info.trusted);
-                match trusted {
-                    true => Request::Distrust { node },
-                    false => Request::Trust { node },
+                if trusted {
+                    Change::Distrust { node }
+                } else {
+                    Change::Trust { node }
                 }
             }
             KeyCode::Char('d') if self.is_kept(&id) => {
                 self.mode = Mode::Question(Question {
-                    text: format!("disconnect {}, and dial it no more? y/n", short(&id)),
-                    request: Request::Remove { node },
+                    text: format!("disconnect {}, and no longer dial it? y/n", short(&id)),
+                    change: Change::Remove { node },
                 });
                 return None;
             }
-            _ if is_connected => Request::Kick { node },
+            _ if is_connected => Change::Kick { node },
             _ => {
                 self.complain(format!("{} is not connected", short(&id)));
                 return None;
             }
         };
-        Some(Wish::Ask(request))
+        Some(Wish::Make(change))
     }
 
     fn answer(&mut self, key: KeyEvent, question: Question) -> Option<Wish> {
         match key.code {
-            KeyCode::Char('y' | 'Y') => Some(Wish::Ask(question.request)),
+            KeyCode::Char('y' | 'Y') => Some(Wish::Make(question.change)),
             KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => None,
             _ => {
                 self.mode = Mode::Question(question);
@@ -162,19 +163,19 @@ impl Model {
         None
     }
 
-    /// Takes a line that is complete. One that is wrong goes on to be written.
+    /// Handles a complete line. A wrong one stays to be corrected.
     fn finish(&mut self, input: Input) -> Option<Wish> {
-        let request = match &input.purpose {
+        let change = match &input.purpose {
             Purpose::Filter(_) => return None,
             Purpose::Add => {
                 let node = node::dialable(input.text.trim());
                 let node = node.map_err(|error| error.to_string());
-                node.map(|enode| Request::Add { enode })
+                node.map(|enode| Change::Add { enode })
             }
             Purpose::Ban(id) => ban(*id, &input.text),
         };
-        match request {
-            Ok(request) => Some(Wish::Ask(request)),
+        match change {
+            Ok(change) => Some(Wish::Make(change)),
             Err(error) => {
                 self.complain(error);
                 self.mode = Mode::Input(input);
@@ -207,7 +208,7 @@ impl Model {
             (_, Some(Step::Pages(1))) => line.saturating_add(page),
             (_, Some(Step::Pages(_))) => line.saturating_sub(page),
             (_, Some(Step::First)) => 0,
-            // Where the end is, is known when the text is drawn.
+            // The end is known when the text is drawn.
             (_, Some(_)) => line,
             (KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('?'), _) => {
                 return None;
@@ -220,7 +221,7 @@ impl Model {
     }
 }
 
-/// Where a key moves the selection.
+/// Returns the move of the selection by a key.
 fn step(code: KeyCode) -> Option<Step> {
     Some(match code {
         KeyCode::Up | KeyCode::Char('k') => Step::By(-1),
@@ -233,20 +234,20 @@ fn step(code: KeyCode) -> Option<Step> {
     })
 }
 
-/// A ban of a node by a line such as `1h spam`.
-fn ban(id: NodeId, line: &str) -> Result<Request, String> {
+/// Parses the ban of a node from a line such as `1h spam`.
+fn ban(id: NodeId, line: &str) -> Result<Change, String> {
     let line = line.trim();
     let (time, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let time: Duration = humantime::parse_duration(time)
         .map_err(|error| format!("{time:?} is no time such as 30m or 1d: {error}"))?;
-    Ok(Request::Ban {
+    Ok(Change::Ban {
         target: Target::Node(id),
         seconds: time.as_secs(),
         reason: reason.trim().to_owned(),
     })
 }
 
-/// The beginning of a node id.
+/// Returns the beginning of a node id.
 pub(crate) fn short(id: &NodeId) -> String {
     id.to_string().chars().take(super::SHORT_ID).collect()
 }

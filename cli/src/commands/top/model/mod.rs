@@ -1,4 +1,6 @@
-//! The state of the view, and its changes by keys and new data. Nothing here waits, asks or draws.
+//! The state of the view, changed by keys and new data.
+//!
+//! Nothing here waits, sends requests or draws.
 
 mod cursor;
 mod input;
@@ -16,7 +18,7 @@ use std::collections::VecDeque;
 
 use peermux::NodeId;
 use peermux::peer::{NodeInfo, PeerInfo};
-use peermux_cli::request::{Changed, DiscoveryInfo, Event, Request};
+use peermux_cli::request::{Change, Changed, DiscoveryInfo, Event};
 
 use crate::commands::peers::{Done, StaticNode};
 
@@ -27,10 +29,10 @@ pub(super) use protocols::ProtocolRow;
 pub(super) use rates::{Rate, Row};
 pub(super) use sort::Sort;
 
-/// The largest number of events that are kept, as in the node.
+/// The number of events that are kept, as in the node.
 const EVENTS: usize = 200;
 
-/// How many digits of a node id are shown where it is one of many.
+/// The number of digits of a node id in a list.
 pub(super) const SHORT_ID: usize = 12;
 
 /// All answers of one refresh.
@@ -40,9 +42,9 @@ pub(super) struct Snapshot {
     pub(super) peers: Vec<PeerInfo>,
     pub(super) kept: Vec<StaticNode>,
     pub(super) discovery: DiscoveryInfo,
-    /// Events that are newer than those of the snapshot before.
+    /// The events since the previous snapshot.
     pub(super) events: Vec<Event>,
-    /// Whether the events are all that the node keeps: it may be another node than before.
+    /// Whether these are all events of the node, which may have restarted.
     pub(super) from_start: bool,
 }
 
@@ -71,13 +73,13 @@ impl Tab {
 pub(super) enum Mode {
     /// A list is shown.
     List,
-    /// All of the selected row, from this line on.
+    /// The details of the selected row, from this line on.
     Details(usize),
     /// The list of keys, from this line on.
     Help(usize),
-    /// A line is being written.
+    /// A line is being typed.
     Input(Input),
-    /// Yes or no.
+    /// A question is shown.
     Question(Question),
 }
 
@@ -98,16 +100,16 @@ pub(super) struct Model {
     /// A text that rows must contain.
     pub(super) filter: String,
     pub(super) status: Option<Status>,
-    /// Why there is no answer, and for how many attempts.
+    /// Why the node does not answer, and the number of attempts.
     pub(super) lost: Option<(String, u32)>,
     /// `None` before the first answer.
     pub(super) node: Option<NodeInfo>,
     pub(super) discovery: DiscoveryInfo,
-    /// All peers, in the order of their ids.
+    /// All peers, sorted by id.
     rows: Vec<Row>,
-    /// Those that are shown, in their order.
+    /// The shown peers, in their order.
     order: Vec<usize>,
-    /// Those that are shown, by the memory that they hold, most first.
+    /// The shown peers, those with most memory first.
     holders: Vec<usize>,
     protocols: Vec<ProtocolRow>,
     kept: Vec<StaticNode>,
@@ -120,7 +122,7 @@ pub(super) struct Model {
     pub(super) dial: Cursor<NodeId>,
     pub(super) holder: Cursor<NodeId>,
     pub(super) event: Cursor<u64>,
-    /// How many rows of a list are visible.
+    /// The number of visible rows of a list.
     page: usize,
 }
 
@@ -152,7 +154,7 @@ impl Model {
         }
     }
 
-    /// Takes new answers.
+    /// Takes over new answers.
     pub(super) fn refresh(&mut self, snapshot: Snapshot) {
         self.lost = None;
         self.discovery = snapshot.discovery;
@@ -165,7 +167,7 @@ impl Model {
         self.protocols = protocols::of(offered, &self.rows);
         self.node = Some(snapshot.node);
         self.kept = snapshot.kept;
-        // Those that are missing first.
+        // Unconnected nodes first.
         self.kept.sort_by_key(|node| (node.connected, node.node_id));
         if snapshot.from_start {
             self.events.clear();
@@ -177,19 +179,19 @@ impl Model {
         self.arrange();
     }
 
-    /// Notes that the node did not answer. Its last state stays.
+    /// Notes that the node did not answer. Its last state stays visible.
     pub(super) fn lose(&mut self, why: String) {
         let attempts = self.lost.as_ref().map_or(0, |(_, attempts)| *attempts);
         self.lost = Some((why, attempts.saturating_add(1)));
     }
 
-    /// Shows the outcome of a request.
-    pub(super) fn conclude(&mut self, request: &Request, result: &Result<Changed, String>) {
+    /// Shows the outcome of a change.
+    pub(super) fn conclude(&mut self, change: &Change, result: &Result<Changed, String>) {
         let text = match result {
-            Ok(changed) => Done::of(request, changed.kept).map(|done| done.to_string()),
-            Err(error) => Some(error.clone()),
+            Ok(changed) => Done::of(change, changed.clone()).to_string(),
+            Err(error) => error.clone(),
         };
-        self.status = text.map(|text| Status {
+        self.status = Some(Status {
             text,
             is_error: result.is_err(),
         });
@@ -202,7 +204,7 @@ impl Model {
         });
     }
 
-    /// Sets how many rows of a list are visible.
+    /// Sets the number of visible rows of a list.
     pub(super) fn resize(&mut self, page: usize) {
         if self.page != page {
             self.page = page;
@@ -210,12 +212,12 @@ impl Model {
         }
     }
 
-    /// The peers that are shown, in their order.
+    /// Returns the shown peers, in their order.
     pub(super) fn peers(&self) -> Vec<&Row> {
         self.rows_at(&self.order)
     }
 
-    /// The peers that are shown, those first that hold most.
+    /// Returns the shown peers, those with most memory first.
     pub(super) fn holders(&self) -> Vec<&Row> {
         self.rows_at(&self.holders)
     }
@@ -224,18 +226,18 @@ impl Model {
         order.iter().filter_map(|at| self.rows.get(*at)).collect()
     }
 
-    /// How many peers there are, shown or not.
+    /// Returns the number of all peers.
     pub(super) fn all_peers(&self) -> usize {
         self.rows.len()
     }
 
-    /// The protocols that are shown.
+    /// Returns the shown protocols.
     pub(super) fn protocols(&self) -> Vec<&ProtocolRow> {
         let shown = self.protocols.iter();
         shown.filter(|row| self.matches([&*row.name])).collect()
     }
 
-    /// The nodes that are kept connected and are shown, those first that are not connected.
+    /// Returns the shown static nodes, unconnected ones first.
     pub(super) fn dials(&self) -> Vec<&StaticNode> {
         let matches = |node: &&StaticNode| {
             let (id, enode) = (node.node_id.to_string(), node.enode.to_string());
@@ -245,13 +247,13 @@ impl Model {
         self.kept.iter().filter(matches).collect()
     }
 
-    /// How many nodes are kept connected, and how many of them are not connected.
+    /// Returns the number of static nodes, and of those that are not connected.
     pub(super) fn kept(&self) -> [usize; 2] {
         let missing = self.kept.iter().filter(|node| !node.connected);
         [self.kept.len(), missing.count()]
     }
 
-    /// The events that are shown, the newest first.
+    /// Returns the shown events, the newest first.
     pub(super) fn events(&self) -> Vec<&Event> {
         let matches = |event: &&Event| {
             self.filter.is_empty() || {
@@ -262,7 +264,7 @@ impl Model {
         self.events.iter().filter(matches).collect()
     }
 
-    /// How many events between those that are kept were lost before they came here.
+    /// Returns the number of events that were lost between those that are kept.
     pub(super) fn lost_events(&self) -> u64 {
         let ends = self.events.front().zip(self.events.back());
         let numbers = ends.map_or(0, |(newest, oldest)| {
@@ -274,7 +276,7 @@ impl Model {
         numbers.saturating_sub(self.events.len() as u64)
     }
 
-    /// The selected peer, or the node that is kept connected, of the tab.
+    /// Returns the selected node of the tab.
     pub(super) fn selected(&self) -> Option<NodeId> {
         match self.tab {
             Tab::Peers => self.peer.selected().copied(),
@@ -289,24 +291,24 @@ impl Model {
         }
     }
 
-    /// A peer, if it is connected.
+    /// Returns a peer, if it is connected.
     pub(super) fn connected(&self, id: &NodeId) -> Option<&Row> {
         self.rows.iter().find(|row| row.info.node_id == *id)
     }
 
-    /// Whether a node is kept connected.
+    /// Returns whether a node is static.
     pub(super) fn is_kept(&self, id: &NodeId) -> bool {
         self.kept.iter().any(|node| node.node_id == *id)
     }
 
-    /// Whether one of these texts contains the filter, in small letters or large ones.
+    /// Returns whether one of these texts contains the filter, in any case.
     fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let filter = self.filter.to_lowercase();
         let mut texts = texts.into_iter();
         filter.is_empty() || texts.any(|text| text.to_lowercase().contains(&filter))
     }
 
-    /// Puts the peers that match into their order.
+    /// Filters and sorts the peers.
     fn arrange(&mut self) {
         let mut order: Vec<usize> = Vec::with_capacity(self.rows.len());
         for (at, row) in self.rows.iter().enumerate() {
@@ -335,7 +337,7 @@ impl Model {
         self.move_all(Step::None);
     }
 
-    /// Moves the selection of the tab, and finds the others again.
+    /// Moves the selection of the tab, and finds the other selections again.
     fn move_all(&mut self, step: Step) {
         let ids = |rows: Vec<&Row>| -> Vec<_> { rows.iter().map(|row| row.info.node_id).collect() };
         let (peers, holders) = (ids(self.peers()), ids(self.holders()));
@@ -349,7 +351,7 @@ impl Model {
         of(Tab::Protocols).apply(&mut self.protocol, &protocols, page);
         of(Tab::Dials).apply(&mut self.dial, &dials, page);
         of(Tab::Memory).apply(&mut self.holder, &holders, page);
-        // A selection of the newest event moves on to newer ones.
+        // While the newest event is selected, the selection follows newer ones.
         match of(Tab::Events) {
             Step::None if self.event.index() == 0 => Step::First,
             step => step,
@@ -358,7 +360,7 @@ impl Model {
     }
 }
 
-/// Where the selection goes.
+/// A move of the selection.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     None,
@@ -383,7 +385,7 @@ impl Step {
     }
 }
 
-/// The texts that a filter searches.
+/// Returns the texts that a filter searches.
 fn texts(row: &Row) -> Vec<String> {
     let info = &row.info;
     let mut texts = vec![info.node_id.to_string(), info.client.clone()];
@@ -398,7 +400,7 @@ fn texts(row: &Row) -> Vec<String> {
     texts
 }
 
-/// Remarks about a peer.
+/// Returns remarks about a peer.
 pub(super) fn notes(row: &Row) -> String {
     let notes = [
         (row.info.static_dialled, "static"),

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use super::rates::{Rate, Row};
 
-/// A protocol, over all peers that speak it.
+/// A protocol, summed over all peers that speak it.
 #[derive(Debug, Default)]
 pub(crate) struct ProtocolRow {
     pub(crate) name: String,
-    /// The versions that run, ascending.
+    /// The running versions, ascending.
     pub(crate) versions: Vec<u64>,
     pub(crate) peers: usize,
     pub(crate) rate: Rate,
-    /// Messages that were dropped with the peers of now.
+    /// Dropped messages of the present peers.
     pub(crate) dropped: u64,
     pub(crate) waiting_bytes: u64,
     pub(crate) unread_bytes: u64,
     pub(crate) pauses: u64,
-    /// The longest wait at the write gate of 99 % of a peer's messages, in microseconds.
+    /// The highest 99th percentile of a peer's waits at the write gate, in microseconds.
     pub(crate) gate_wait: Option<u64>,
 }
 
-/// The protocols that the node offers and those that run with peers, by name.
+/// Returns the offered and the running protocols, by name.
 pub(super) fn of<'a>(offered: impl Iterator<Item = &'a String>, rows: &[Row]) -> Vec<ProtocolRow> {
     let mut all: BTreeMap<&str, ProtocolRow> = BTreeMap::new();
     for name in offered {

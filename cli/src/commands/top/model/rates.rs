@@ -1,4 +1,4 @@
-//! Rates, from two successive descriptions of a peer.
+//! Rates from two successive descriptions of a peer.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -6,10 +6,10 @@ use std::ops::AddAssign;
 use peermux::NodeId;
 use peermux::peer::{LaneInfo, PeerInfo};
 
-/// In a shorter time, in seconds, too little passes for a rate: the one before stays.
+/// The least time for a new rate, in seconds. Before that the previous one stays.
 const SHORTEST: f64 = 0.1;
 
-/// Traffic in a second, with a peer or through a protocol.
+/// The traffic per second of a peer or a protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Rate {
     pub(crate) received: f64,
@@ -17,7 +17,7 @@ pub(crate) struct Rate {
     pub(crate) sent: f64,
     pub(crate) sent_bytes: f64,
     pub(crate) dropped: f64,
-    /// For which part of the time reading paused, from 0 to 1.
+    /// The share of the time in which reading paused, from 0 to 1.
     pub(crate) paused: f64,
 }
 
@@ -32,20 +32,20 @@ impl AddAssign for Rate {
     }
 }
 
-/// A peer and its rates, if they are known.
+/// A peer with its rates, if known.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) info: PeerInfo,
-    /// In all protocols; none before the second description of the connection.
+    /// Of all protocols; `None` before the second description of the connection.
     pub(crate) rate: Option<Rate>,
-    /// In each protocol, in their order.
+    /// Of each protocol, in order.
     pub(crate) lanes: Vec<Option<Rate>>,
 }
 
 impl Row {
-    /// A row for the peer, given its row of the time before.
+    /// Makes the row of a peer from its previous row.
     fn new(info: PeerInfo, before: Option<&Row>) -> Self {
-        // A connection that is younger than it was is another one.
+        // A younger connection is a new one.
         let passed = before
             .and_then(|before| info.connected_ms.checked_sub(before.info.connected_ms))
             .map(|millis| millis as f64 / 1e3);
@@ -77,7 +77,7 @@ impl Row {
         }
     }
 
-    /// Bytes that wait to be sent, and to be read.
+    /// Returns the bytes that wait to be sent, and to be read.
     pub(crate) fn queues(&self) -> [u64; 2] {
         let sum = |of: fn(&LaneInfo) -> usize| {
             let lanes = self.info.protocols.values();
@@ -89,7 +89,7 @@ impl Row {
         ]
     }
 
-    /// How often reading paused since the peer connected.
+    /// Returns the number of pauses of reading since the peer connected.
     pub(crate) fn pauses(&self) -> u64 {
         self.info.protocols.values().map(|lane| lane.pauses).sum()
     }
@@ -107,7 +107,7 @@ fn between(before: &LaneInfo, now: &LaneInfo, seconds: f64) -> Rate {
     }
 }
 
-/// Rows for the peers, given the rows of the time before.
+/// Makes the rows of the peers from their previous rows.
 pub(super) fn rows(peers: Vec<PeerInfo>, before: &[Row]) -> Vec<Row> {
     let before: HashMap<NodeId, &Row> = before.iter().map(|row| (row.info.node_id, row)).collect();
     let row = |peer: PeerInfo| {
@@ -130,7 +130,11 @@ mod tests {
     fn rates_are_what_passed_in_the_time_of_the_connection() {
         let first = Peer::new(1).aged(1_000).passed("echo", 10, 5);
         let rows_before = rows(vec![first.info()], &[]);
-        assert_eq!(rate_of(&rows_before), None, "nothing to compare with");
+        assert_eq!(
+            rate_of(&rows_before),
+            None,
+            "there is no previous description"
+        );
 
         let later = Peer::new(1).aged(3_000).passed("echo", 30, 6);
         let now = rows(vec![later.info()], &rows_before);
@@ -140,7 +144,7 @@ mod tests {
         assert_eq!(now[0].lanes, [Some(rate)]);
 
         let again = rows(vec![later.info()], &now);
-        assert_eq!(rate_of(&again), Some(rate), "of the same moment");
+        assert_eq!(rate_of(&again), Some(rate), "at the same moment");
         let soon = Peer::new(1).aged(3_099).passed("echo", 99, 99);
         assert_eq!(rate_of(&rows(vec![soon.info()], &now)), Some(rate));
     }

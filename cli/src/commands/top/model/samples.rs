@@ -12,7 +12,7 @@ use crate::commands::peers::StaticNode;
 #[derive(Debug, Clone)]
 pub(in super::super) struct Peer(Value);
 
-/// The enode URL of the node with this number, which is on loopback.
+/// Returns the enode URL of the node with this number, on loopback.
 pub(in super::super) fn enode(number: u16) -> String {
     let mut bytes = [1; SecretKey::LENGTH];
     bytes[30..].copy_from_slice(&number.to_be_bytes());
@@ -62,7 +62,7 @@ impl Peer {
         self.with("connected_ms", millis)
     }
 
-    /// So many messages of 1,000 bytes were received and sent.
+    /// Sets the numbers of received and sent messages of 1,000 bytes.
     pub(in super::super) fn passed(mut self, protocol: &str, received: u64, sent: u64) -> Self {
         self.0["protocols"][protocol] = json!({
             "version": 1, "info": "unknown",
@@ -74,7 +74,7 @@ impl Peer {
         self
     }
 
-    /// Changes a number of a protocol.
+    /// Sets a number of a protocol.
     pub(in super::super) fn lane(mut self, protocol: &str, key: &str, value: u64) -> Self {
         self.0["protocols"][protocol][key] = value.into();
         self
@@ -85,7 +85,7 @@ impl Peer {
     }
 }
 
-/// A node with these peers.
+/// Returns the snapshot of a node with these peers.
 pub(in super::super) fn snapshot(peers: &[Peer]) -> Snapshot {
     let node: NodeInfo = serde_json::from_value(json!({
         "schema": 1,
@@ -109,7 +109,7 @@ pub(in super::super) fn snapshot(peers: &[Peer]) -> Snapshot {
     }
 }
 
-/// A node that is kept connected, and whether it is; else it could not be dialled so often.
+/// Returns a static node that is connected, or whose dials failed this often.
 pub(in super::super) fn kept(number: u16, connected: bool, failures: u32) -> StaticNode {
     let error =
         json!({"stage": "dial", "fault": "io", "text": "cannot connect: Connection refused"});
@@ -125,7 +125,7 @@ pub(in super::super) fn kept(number: u16, connected: bool, failures: u32) -> Sta
     .expect("a description")
 }
 
-/// An event with this number: a peer that came.
+/// Returns the `peer_add` event with this number.
 pub(in super::super) fn event(number: u64) -> Event {
     let Value::Object(what) = json!({
         "event": "peer_add",

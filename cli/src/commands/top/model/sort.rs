@@ -12,26 +12,26 @@ use crate::round_trip::RoundTrip;
 pub(crate) enum Sort {
     Id,
     Client,
-    /// The longest connected first
+    /// Longest connected first
     Age,
-    /// Those that send most now first
+    /// Highest rate of received bytes first
     In,
-    /// Those that are sent most now first
+    /// Highest rate of sent bytes first
     Out,
-    /// Those for which most waits first
+    /// Longest queues first
     Queue,
-    /// Those whose protocols paused reading most often first
+    /// Most pauses of reading first
     Stalls,
-    /// The slowest first
+    /// Slowest median round trip first
     P50,
-    /// The slowest first, by the round trip that 99 % do not exceed
+    /// Slowest round trip at the 99th percentile first
     P99,
-    /// Those with the most points for misbehaviour first
+    /// Most points for misbehaviour first
     Score,
 }
 
 impl Sort {
-    /// The next one, and the first after the last.
+    /// Returns the next column, after the last the first.
     pub(super) fn next(self) -> Self {
         let all = Self::value_variants();
         let mut rest = all.iter().skip_while(|one| **one != self).skip(1);
@@ -53,7 +53,7 @@ impl Sort {
         }
     }
 
-    /// Compares two rows; of equal ones the order of their ids counts.
+    /// Compares two rows. Equal ones keep the order of their ids.
     pub(super) fn compare(self, one: &Row, other: &Row) -> Ordering {
         let most = |of: fn(&Row) -> u64| of(other).cmp(&of(one));
         let fastest = |of: fn(&Rate) -> f64| {

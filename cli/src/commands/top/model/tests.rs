@@ -1,6 +1,6 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
-use peermux_cli::request::{Changed, Request, Target};
+use peermux_cli::request::{Change, Changed, Target};
 
 use super::samples::{Peer, enode, event, kept, snapshot};
 use super::*;
@@ -15,7 +15,7 @@ fn write(model: &mut Model, text: &str) {
     }
 }
 
-/// A model of a node with these peers.
+/// Returns a model of a node with these peers.
 fn model(peers: &[Peer]) -> Model {
     let mut model = Model::new(Sort::Id);
     model.resize(10);
@@ -159,15 +159,16 @@ fn kick_and_trust_ask_at_once() {
     for (peer, is_trusted) in [(Peer::new(1), false), (trusted, true)] {
         let mut model = model(std::slice::from_ref(&peer));
         let node = peermux_cli::request::Whom(peer.info().node_id);
-        let kick = Some(Wish::Ask(Request::Kick { node }));
+        let kick = Some(Wish::Make(Change::Kick { node }));
         assert_eq!(press(&mut model, KeyCode::Char('K')), kick);
-        let trust = match is_trusted {
-            true => Request::Distrust { node },
-            false => Request::Trust { node },
+        let trust = if is_trusted {
+            Change::Distrust { node }
+        } else {
+            Change::Trust { node }
         };
         let wish = press(&mut model, KeyCode::Char('t'));
-        assert_eq!(wish, Some(Wish::Ask(trust)));
-        // It is dialled by nobody, so there is nothing to ask about.
+        assert_eq!(wish, Some(Wish::Make(trust)));
+        // It is no static node, so there is no question.
         assert_eq!(press(&mut model, KeyCode::Char('d')), kick);
         press(&mut model, KeyCode::Enter);
         assert_eq!(
@@ -198,7 +199,7 @@ fn a_node_that_is_kept_is_removed_after_a_question() {
         press(&mut model, KeyCode::Char('d'));
         assert!(matches!(model.mode, Mode::Question(_)));
         let wish = press(&mut model, KeyCode::Char(answer));
-        let remove = Wish::Ask(Request::Remove { node });
+        let remove = Wish::Make(Change::Remove { node });
         assert_eq!(wish, asks.then_some(remove), "{answer}");
         press(&mut model, KeyCode::Esc);
     }
@@ -216,13 +217,13 @@ fn a_node_that_is_kept_is_removed_after_a_question() {
 fn a_ban_takes_a_time_and_a_reason() {
     let mut model = model(&peers(&[1]));
     press(&mut model, KeyCode::Char('b'));
-    let ban = |seconds, reason: &str| Request::Ban {
+    let ban = |seconds, reason: &str| Change::Ban {
         target: Target::Node(id(1)),
         seconds,
         reason: reason.to_owned(),
     };
     let wish = press(&mut model, KeyCode::Enter);
-    assert_eq!(wish, Some(Wish::Ask(ban(3600, ""))));
+    assert_eq!(wish, Some(Wish::Make(ban(3600, ""))));
     press(&mut model, KeyCode::Char('b'));
     model.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
     write(&mut model, "soon");
@@ -235,7 +236,7 @@ fn a_ban_takes_a_time_and_a_reason() {
     model.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
     write(&mut model, " 2d  sends spam ");
     let wish = press(&mut model, KeyCode::Enter);
-    assert_eq!(wish, Some(Wish::Ask(ban(172_800, "sends spam"))));
+    assert_eq!(wish, Some(Wish::Make(ban(172_800, "sends spam"))));
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn a_node_is_added_by_its_url() {
     );
     let wish = press(&mut model, KeyCode::Enter);
     let node = enode(1).parse().expect("an enode URL");
-    assert_eq!(wish, Some(Wish::Ask(Request::Add { enode: node })));
+    assert_eq!(wish, Some(Wish::Make(Change::Add { enode: node })));
 }
 
 #[test]
@@ -268,16 +269,22 @@ fn a_line_is_no_longer_than_a_request() {
 #[test]
 fn what_came_of_a_request_is_shown_until_the_next_key() {
     let mut model = model(&peers(&[1]));
-    let request = Request::Kick {
+    let change = Change::Kick {
         node: peermux_cli::request::Whom(id(1)),
     };
-    model.conclude(&request, &Ok(Changed { kept: true }));
-    let status = model.status.clone().expect("what came of it");
+    model.conclude(
+        &change,
+        &Ok(Changed {
+            kept: true,
+            ban: None,
+        }),
+    );
+    let status = model.status.clone().expect("the outcome");
     assert_eq!(
         (status.text, status.is_error),
         (format!("kicked {}", id(1)), false)
     );
-    model.conclude(&request, &Err("is not connected".to_owned()));
+    model.conclude(&change, &Err("is not connected".to_owned()));
     assert!(model.status.as_ref().is_some_and(|status| status.is_error));
     press(&mut model, KeyCode::Down);
     assert_eq!(model.status, None);
@@ -331,7 +338,7 @@ fn events_are_kept_the_newest_first_and_begin_anew_with_another_node() {
     press(&mut model, KeyCode::Down);
     model.refresh(with(5..=300, false));
     assert_eq!(model.events().len(), EVENTS);
-    assert_eq!(model.event.index(), 1, "the event is gone");
+    assert_eq!(model.event.index(), 1, "the event has gone");
     press(&mut model, KeyCode::Char('g'));
     press(&mut model, KeyCode::Down);
     model.refresh(with(301..=301, false));

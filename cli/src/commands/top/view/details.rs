@@ -1,4 +1,4 @@
-//! All that is known of the selected row.
+//! The details of the selected row.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The list of nodes that are kept connected.
+//! The list of static nodes.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn dial_fields(node: &StaticNode, theme: Theme) -> Vec<Field> {
     ]
 }
 
-/// When a node is dialled next, and why it is not connected.
+/// Returns the time of a node's next dial, and why it is not connected.
 pub(super) fn next_try(node: &StaticNode) -> (String, String) {
     if node.connected {
         return (NONE.to_owned(), "connected".to_owned());

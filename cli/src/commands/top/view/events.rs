@@ -1,4 +1,4 @@
-//! The list of events, each in one line.
+//! The list of events, each on one line.
 
 use std::time::Duration;
 
@@ -24,9 +24,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Them
     let all = model.events();
     let visible = Visible::of(&all, model.event.offset(), model.event.index(), area);
     sheet::draw(frame, area, theme, &columns, &visible, |event: &&Event| {
-        let style = match is_failure(event) {
-            true => theme.warning(),
-            false => theme.plain(),
+        let style = if is_failure(event) {
+            theme.warning()
+        } else {
+            theme.plain()
         };
         vec![
             (time(event), theme.dim()),
@@ -40,7 +41,7 @@ fn text<'a>(event: &'a Event, key: &str) -> Option<&'a str> {
     event.what.get(key)?.as_str()
 }
 
-/// When it happened, without the day: `17:30:12.366`, in UTC.
+/// Returns the time of an event without the day, in UTC: `17:30:12.366`.
 fn time(event: &Event) -> String {
     let time = text(event, "time").unwrap_or_default();
     let clock = time.split_once('T').map_or(time, |(_, clock)| clock);
@@ -51,7 +52,7 @@ fn kind(event: &Event) -> String {
     printable(text(event, "event").unwrap_or("?"))
 }
 
-/// Whether something went wrong.
+/// Returns whether an event reports a failure.
 fn is_failure(event: &Event) -> bool {
     event
         .what
@@ -59,7 +60,7 @@ fn is_failure(event: &Event) -> bool {
         .is_some_and(|error| !error.is_null())
 }
 
-/// The node of an event, and its story.
+/// Describes an event: its node, and what happened.
 fn summary(event: &Event) -> String {
     let error = event.what.get("error").and_then(|error| error.get("text"));
     let error = error.and_then(Value::as_str);
@@ -99,7 +100,7 @@ fn summary(event: &Event) -> String {
     shortened(&line)
 }
 
-/// A text in which node ids are as short as elsewhere in lists, in one line.
+/// Shortens the node ids in a text, and puts it on one line.
 pub(super) fn shortened(text: &str) -> String {
     let mut short = String::new();
     let mut digits = 0;

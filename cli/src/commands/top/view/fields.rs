@@ -1,4 +1,4 @@
-//! Values as the lists show them.
+//! Formats values for lists.
 
 use super::sheet::Field;
 use super::theme::Theme;
@@ -7,13 +7,13 @@ use crate::human;
 /// Stands for an unknown value.
 pub(super) const NONE: &str = "-";
 
-/// Below this width ids are shorter.
+/// The width below which ids are shorter.
 pub(super) const NARROW: u16 = 60;
 
-/// The rest of the line.
+/// A width that takes the rest of the line.
 pub(super) const REST: u16 = 400;
 
-/// How many digits of a node id have room.
+/// Returns the number of digits of a node id that fit.
 pub(super) fn id_width(width: u16) -> u16 {
     match width {
         ..NARROW => 8,
@@ -25,7 +25,7 @@ pub(super) fn millis(micros: Option<u64>) -> String {
     micros.map_or_else(|| NONE.to_owned(), human::millis)
 }
 
-/// A number of messages, with one digit behind the point where there are few.
+/// Formats a number of messages, with one decimal if it is small.
 pub(super) fn count(number: f64) -> String {
     match number {
         ..=0.0 => "0".to_owned(),
@@ -34,7 +34,7 @@ pub(super) fn count(number: f64) -> String {
     }
 }
 
-/// Which part of `limit` a number is; nothing of an unknown limit.
+/// Returns the fraction of `limit`; 0 for an unknown limit.
 pub(super) fn part(number: u64, limit: u64) -> f64 {
     match limit {
         0 => 0.0,
@@ -46,7 +46,7 @@ pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
-/// A text that is to be looked at unless its number is 0.
+/// Returns a text in the style of warnings, unless its number is 0.
 pub(super) fn alarming(number: u64, text: String, theme: Theme) -> Field {
     match number {
         0 => (text, theme.dim()),

@@ -7,17 +7,17 @@ const KEYS: [(&str, &str); 17] = [
     ("↑ ↓ j k", "select a row; PgUp, PgDn, g and G go further"),
     ("Enter", "all about the selected row; Esc goes back"),
     ("s", "sort the peers by the next column"),
-    ("r", "the other way round"),
+    ("r", "reverse the order"),
     (
         "/",
         "show only rows that contain a text; Esc shows all again",
     ),
-    ("d", "disconnect the node, and dial it no more"),
+    ("d", "disconnect the node, and no longer dial it"),
     ("K", "kick: disconnect the node; it may come back"),
     ("b", "ban the node for some time"),
     (
         "t",
-        "let the node in whatever the number of peers, or no more",
+        "accept the node even above the limit on peers, or no longer",
     ),
     ("a", "keep a node connected from now on"),
     ("?", "this text"),
@@ -26,7 +26,7 @@ const KEYS: [(&str, &str); 17] = [
     ("queue", "bytes that wait to be sent and to be read"),
     (
         "stalls",
-        "how often reading paused since a protocol did not read, and the part of the time now",
+        "pauses of reading because a protocol did not read, and their present share of the time",
     ),
     ("score", "points for misbehaviour"),
 ];

@@ -25,7 +25,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Them
     let visible = Visible::of(&all, model.holder.offset(), model.holder.index(), area);
     sheet::draw(frame, area, theme, &columns, &visible, |row| {
         let [waiting, unread] = row.queues();
-        // Each direction has the limit for itself.
+        // The limit holds for each direction separately.
         let part = part(waiting.max(unread), limit as u64);
         let style = if part >= 0.5 {
             theme.error()
@@ -43,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Them
     });
 }
 
-/// A bar that is filled for a part.
+/// Draws a bar that is filled to a fraction.
 fn bar(part: f64, width: usize) -> String {
     let filled = (part * width as f64).ceil() as usize;
     "█".repeat(filled.min(width))

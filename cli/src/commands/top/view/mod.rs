@@ -1,4 +1,4 @@
-//! Draws the model. Nothing here decides anything.
+//! Draws the model, without decisions.
 
 mod details;
 mod dials;
@@ -27,10 +27,10 @@ use text::Lines;
 
 pub(super) use theme::Theme;
 
-/// Below this height only the list and the status line are shown.
+/// The height below which only the list and the status line are shown.
 const FLAT: u16 = 9;
 
-/// Draws everything. Scrolling follows the size of the frame, so the model takes note of that.
+/// Draws everything, and stores the size of the frame in the model for scrolling.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &mut Model, theme: Theme) {
     let mut rest = frame.area();
     if rest.height >= FLAT {
@@ -67,7 +67,7 @@ fn draw_text(frame: &mut Frame<'_>, area: Rect, model: &mut Model, theme: Theme)
         Mode::Details(_) => details::of_selected(model, &mut lines),
         _ => help::keys(&mut lines),
     }
-    // A text has an end, beyond which there is nothing to scroll to.
+    // Scrolling stops at the end of the text.
     if let Mode::Details(from) | Mode::Help(from) = &mut model.mode {
         *from = lines.draw(frame, area, *from);
     }
@@ -95,7 +95,7 @@ fn line(frame: &mut Frame<'_>, area: Rect, line: Line<'static>) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// The node as a whole: the parts for which there is room, the most important first.
+/// Returns the line about the node, with the most important parts that fit.
 fn header(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     let Some(node) = &model.node else {
         return Line::styled("peermux top", theme.heading());
@@ -125,7 +125,7 @@ fn header(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     packed(parts.to_vec(), width)
 }
 
-/// Those parts of a line for which there is room, those with the lowest ranks first.
+/// Returns the parts of a line that fit, chosen by lowest rank.
 fn packed(parts: Vec<(u8, String, Style)>, width: u16) -> Line<'static> {
     let mut by_rank: Vec<usize> = (0..parts.len()).collect();
     by_rank.sort_by_key(|at| parts.get(*at).map(|(rank, ..)| *rank));
@@ -161,9 +161,10 @@ fn tabs(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     };
     let mut spans = Vec::new();
     for (number, (tab, name)) in Tab::ALL.iter().zip(names).enumerate() {
-        let style = match *tab == model.tab {
-            true => theme.selected(),
-            false => theme.plain(),
+        let style = if *tab == model.tab {
+            theme.selected()
+        } else {
+            theme.plain()
         };
         let gap = if number == 0 { "" } else { " " };
         spans.push(Span::raw(gap));
@@ -172,7 +173,7 @@ fn tabs(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The line above the list.
+/// Returns the line above the list.
 fn title(model: &Model, theme: Theme) -> Line<'static> {
     let Some(node) = &model.node else {
         return Line::default();
@@ -227,19 +228,20 @@ fn dials_title(model: &Model) -> String {
     });
     let tables: Vec<_> = tables.collect();
     text.push_str("; discovery ");
-    match tables.is_empty() {
-        true => text.push_str("is off"),
-        false => text.push_str(&tables.join(", ")),
+    if tables.is_empty() {
+        text.push_str("is off");
+    } else {
+        text.push_str(&tables.join(", "));
     }
     text
 }
 
-/// The line that is written, a question, or the last outcome.
+/// Returns the line being typed, a question, or the last outcome.
 fn status(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     match &model.mode {
         Mode::Input(input) if model.status.is_none() => {
             let text = format!("{}{}_", input.prompt(), printable(&input.text));
-            // The end of the line stays visible.
+            // Show the end of a long line.
             let extra = Span::raw(&text).width().saturating_sub(width.into());
             return Line::styled(
                 text.chars().skip(extra).collect::<String>(),

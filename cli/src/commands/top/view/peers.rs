@@ -81,7 +81,7 @@ fn peer_fields(row: &Row, theme: Theme) -> Vec<Field> {
     ]
 }
 
-/// Half of the round trips, or that it does not answer.
+/// Returns the median round trip, or the time without an answer.
 fn round_trip(info: &PeerInfo, theme: Theme) -> Field {
     let round_trip = RoundTrip::of(info);
     let style = match round_trip {
@@ -98,7 +98,7 @@ pub(super) fn direction(direction: Direction) -> &'static str {
     }
 }
 
-/// The capabilities that both sides share.
+/// Returns the shared capabilities.
 fn capabilities(info: &PeerInfo) -> String {
     let shared = info.capabilities.iter().filter(|one| one.offset.is_some());
     let shared: Vec<_> = shared
@@ -107,12 +107,13 @@ fn capabilities(info: &PeerInfo) -> String {
     printable(&shared.join(","))
 }
 
-/// How often reading paused, and for which part of the time it does now.
+/// Returns the number of pauses of reading, and their present share of the time.
 fn stalls(row: &Row, theme: Theme) -> Field {
     let pauses = row.pauses();
     let now = row.rate.map_or(0.0, |rate| rate.paused.min(1.0) * 100.0);
-    match now >= 1.0 {
-        true => (format!("{pauses} {now:.0}%"), theme.error()),
-        false => alarming(pauses, pauses.to_string(), theme),
+    if now >= 1.0 {
+        (format!("{pauses} {now:.0}%"), theme.error())
+    } else {
+        alarming(pauses, pauses.to_string(), theme)
     }
 }

@@ -1,4 +1,4 @@
-//! The list of protocols, each with all peers together.
+//! The list of protocols, each summed over all peers.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! A list with columns, of which as many are shown as there is room for.
+//! A list that shows as many columns as fit.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
@@ -12,17 +12,17 @@ use super::theme::Theme;
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) title: String,
-    /// How wide it is at least.
+    /// The least width.
     pub(super) width: u16,
-    /// How wide it becomes if there is room.
+    /// The width if there is room.
     pub(super) widest: u16,
-    /// Columns with the smallest ranks are shown if not all have room.
+    /// If not all columns fit, those with the lowest ranks are shown.
     pub(super) rank: u8,
     pub(super) align: Alignment,
 }
 
 impl Column {
-    /// A column of texts, on the left.
+    /// Makes a column of left-aligned texts.
     pub(super) fn text(title: &str, width: u16, widest: u16, rank: u8) -> Self {
         Self {
             title: title.to_owned(),
@@ -33,7 +33,7 @@ impl Column {
         }
     }
 
-    /// A column of numbers, on the right.
+    /// Makes a column of right-aligned numbers.
     pub(super) fn number(title: &str, width: u16, rank: u8) -> Self {
         Self {
             align: Alignment::Right,
@@ -42,7 +42,7 @@ impl Column {
     }
 }
 
-/// Which columns are shown, and how wide: those of the first ranks that have room, in their order.
+/// Returns the columns that fit, with their widths: those of the lowest ranks, in order.
 pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
     let mut by_rank: Vec<usize> = (0..columns.len()).collect();
     by_rank.sort_by_key(|at| columns.get(*at).map(|column| column.rank));
@@ -57,7 +57,7 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
         match left.checked_sub(column.width.saturating_add(gap)) {
             Some(rest) => left = rest,
             None if first => left = 0,
-            // A later column would be out of its rank.
+            // A column of a higher rank must not take its place.
             None => break,
         }
         shown.push((at, column.width.min(width)));
@@ -72,10 +72,12 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
     shown
 }
 
-/// A cell: its text, and how it looks.
+/// A cell: its text and its style.
 pub(super) type Field = (String, Style);
 
-/// Draws the visible rows of a list below the titles of its columns. `row` makes the fields of a row, one for each column.
+/// Draws the visible rows of a list below the titles of its columns.
+///
+/// `row` returns the fields of a row, one for each column.
 pub(super) fn draw<T>(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -96,14 +98,15 @@ pub(super) fn draw<T>(
         let mut fields: Vec<_> = row(item).into_iter().map(Some).collect();
         let cells = shown.iter().filter_map(|(at, _)| {
             let (text, style) = fields.get_mut(*at)?.take()?;
-            // Reversed colours of several cells would be as many backgrounds.
+            // Reversed colours would give each cell a different background.
             let style = if is_selected { theme.plain() } else { style };
             Some(cell((text, style), columns.get(*at)?.align))
         });
         let drawn = Row::new(cells.collect::<Vec<_>>());
-        match is_selected {
-            true => drawn.style(theme.selected()),
-            false => drawn,
+        if is_selected {
+            drawn.style(theme.selected())
+        } else {
+            drawn
         }
     });
     let widths: Vec<_> = shown
@@ -116,7 +119,7 @@ pub(super) fn draw<T>(
     frame.render_widget(table, area);
 }
 
-/// The rows of a list that have room, and which of them is selected.
+/// The visible rows of a list, and the selected one among them.
 #[derive(Debug)]
 pub(super) struct Visible<'a, T> {
     pub(super) rows: &'a [T],
@@ -124,7 +127,7 @@ pub(super) struct Visible<'a, T> {
 }
 
 impl<'a, T> Visible<'a, T> {
-    /// Of all rows those from `offset` on for which `area` has room below the titles.
+    /// Selects the rows from `offset` on that fit into `area` below the titles.
     pub(super) fn of(all: &'a [T], offset: usize, selected: usize, area: Rect) -> Self {
         let rest = all.get(offset..).unwrap_or_default();
         let room = usize::from(area.height.saturating_sub(1));

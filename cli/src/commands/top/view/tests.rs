@@ -1,5 +1,6 @@
-//! Compares the view with the kept pictures in `snapshots/`. With `UPDATE_SNAPSHOTS=1` in the environment they are
-//! written anew.
+//! Compares the view with the pictures in `snapshots/`.
+//!
+//! `UPDATE_SNAPSHOTS=1` in the environment rewrites them.
 
 use std::path::Path;
 use std::{env, fs};
@@ -24,7 +25,7 @@ fn draw(model: &mut Model, width: u16, height: u16, theme: Theme) -> Buffer {
     drawn.expect("drawn").buffer.clone()
 }
 
-/// The text of a picture. Rows have no spaces at their ends.
+/// Returns the text of a picture, without spaces at the ends of rows.
 fn text(buffer: &Buffer) -> String {
     let area = buffer.area;
     let row = |y: u16| {
@@ -41,7 +42,7 @@ fn text(buffer: &Buffer) -> String {
     (0..area.height).map(row).collect()
 }
 
-/// Compares pictures of a model, one below the other, with those in a kept file.
+/// Compares pictures of a model, one below the other, with those in a file.
 fn assert_kept(name: &str, model: &mut Model, sizes: &[(u16, u16)]) {
     let pictures = sizes.iter().map(|(width, height)| {
         let picture = text(&draw(model, *width, *height, PLAIN));
@@ -62,7 +63,7 @@ fn press(model: &mut Model, code: KeyCode) {
     assert_eq!(wish, None);
 }
 
-/// Three peers at work, of which one does not read, and one is sent much.
+/// Three busy peers, of which one does not read, and one receives much.
 fn three_peers() -> Vec<Snapshot> {
     let first = [
         Peer::new(1).passed("bench", 0, 0).passed("echo", 0, 0),
@@ -195,11 +196,13 @@ fn help_input_and_questions() {
 #[test]
 fn a_node_that_has_ended_keeps_its_last_state() {
     let mut model = model_of(three_peers());
-    model.lose("cannot ask at node/admin.sock: no node runs here any more".to_owned());
+    model.lose(
+        "cannot connect to admin socket node/admin.sock: no node runs here any more".to_owned(),
+    );
     assert_kept("ended", &mut model, &at_all_widths(12));
 }
 
-/// Peers of a large node.
+/// The peers of a large node.
 fn thousand() -> Model {
     let peers: Vec<_> = (1..=1_000)
         .map(|number| Peer::new(number).passed("echo", number.into(), 1))
@@ -233,7 +236,7 @@ fn every_size_can_be_drawn() {
     assert_kept("tiny", &mut model_of(three_peers()), &[(24, 5), (12, 3)]);
 }
 
-/// All colours of a picture, and whether something in it is highlighted.
+/// Returns all colours of a picture, and whether any cell is highlighted.
 fn colours(buffer: &Buffer) -> (Vec<Color>, bool) {
     let cells = buffer.content.iter();
     let coloured = cells.clone().flat_map(|cell| [cell.fg, cell.bg]);

@@ -1,4 +1,4 @@
-//! Text that may be longer than the view: names with values, wrapped.
+//! Wrapped names and values that can be longer than the view.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::theme::Theme;
 use crate::output::printable;
 
-/// Lines of text, as wide as the view at most.
+/// Lines of text, at most as wide as the view.
 #[derive(Debug)]
 pub(super) struct Lines {
     theme: Theme,
@@ -16,7 +16,7 @@ pub(super) struct Lines {
     lines: Vec<Line<'static>>,
 }
 
-/// How wide names are.
+/// The width of names.
 const NAMES: usize = 14;
 
 impl Lines {
@@ -28,7 +28,7 @@ impl Lines {
         }
     }
 
-    /// A value below its name if both have no room on a line, else beside it.
+    /// Adds a value beside its name, or below it if it does not fit.
     pub(super) fn value(&mut self, name: &str, value: &str) {
         let heading = self.theme.heading();
         let indent = NAMES.min(self.width / 3);
@@ -55,7 +55,9 @@ impl Lines {
         }
     }
 
-    /// Draws the lines from one on, and returns from which: the end stays at the bottom.
+    /// Draws the lines from one on, and returns the first that is drawn.
+    ///
+    /// The last line stays at the bottom.
     pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let room = usize::from(area.height);
         let from = from.min(self.lines.len().saturating_sub(room));
@@ -65,7 +67,7 @@ impl Lines {
     }
 }
 
-/// Splits a text into parts of at most `width` characters; an empty text is one part.
+/// Splits a text into parts of at most `width` characters. Empty text is one part.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for char in text.chars() {

@@ -1,8 +1,8 @@
-//! How things look, with colours and without.
+//! The styles of the view, with and without colours.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// The styles of everything. Without colours bold, dim and reversed text remain.
+/// The styles of the view. Without colours, bold, dim and reversed text remain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Theme {
     pub(crate) colours: bool,
@@ -10,9 +10,10 @@ pub(crate) struct Theme {
 
 impl Theme {
     fn coloured(self, colour: Color) -> Style {
-        match self.colours {
-            true => Style::new().fg(colour),
-            false => Style::new(),
+        if self.colours {
+            Style::new().fg(colour)
+        } else {
+            Style::new()
         }
     }
 
@@ -21,18 +22,19 @@ impl Theme {
     }
 
     pub(super) fn dim(self) -> Style {
-        match self.colours {
-            true => Style::new().fg(Color::DarkGray),
-            false => Style::new().add_modifier(Modifier::DIM),
+        if self.colours {
+            Style::new().fg(Color::DarkGray)
+        } else {
+            Style::new().add_modifier(Modifier::DIM)
         }
     }
 
-    /// Titles of columns and names of values.
+    /// For titles of columns and names of values.
     pub(super) fn heading(self) -> Style {
         self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
-    /// The selected row or tab.
+    /// For the selected row or tab.
     pub(super) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
@@ -45,7 +47,7 @@ impl Theme {
         self.coloured(Color::Blue)
     }
 
-    /// Values that need attention.
+    /// For values that need attention.
     pub(super) fn warning(self) -> Style {
         self.coloured(Color::Yellow)
     }
