@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::quota::TokenBucket;
+use super::pace::{HoldObserver, ReceivePace};
 use super::{MESSAGE_COST, OverBudget, PeerBudget, ProtocolLimits, WhenOver};
 use crate::message::Message;
 use crate::mutex::Mutex;
@@ -29,23 +29,6 @@ struct Shared {
     freed: Notify,
 }
 
-/// How fast messages may be received.
-#[derive(Debug)]
-struct Pace {
-    bucket: TokenBucket,
-    /// Messages are held back until this time, which is not the handler's fault.
-    held_until: Option<Instant>,
-}
-
-impl Pace {
-    fn new(bucket: TokenBucket) -> Box<Self> {
-        Box::new(Self {
-            bucket,
-            held_until: None,
-        })
-    }
-}
-
 #[derive(Debug, Default)]
 struct State {
     /// Each message with the time at which it was complete.
@@ -60,7 +43,7 @@ struct State {
     /// How often and how long reading paused for lack of room; boxed, since rare.
     pauses: Option<Box<(u64, Duration)>>,
     /// How much may still be received, if the quota is bounded.
-    pace: Option<Box<Pace>>,
+    pace: Option<Box<ReceivePace>>,
     closed: bool,
     reader: Option<Waker>,
 }
@@ -103,7 +86,7 @@ impl Inbox {
             limits,
             budget,
             state: Mutex::new(State {
-                pace: TokenBucket::new(limits.receive_quota()).map(Pace::new),
+                pace: ReceivePace::new(limits.receive_quota()),
                 ..State::default()
             }),
             freed: Notify::new(),
@@ -184,13 +167,19 @@ impl Inbox {
             return Ok(());
         }
         let mut state = self.0.lock();
-        let taken = state
-            .pace
-            .as_mut()
-            .map(|pace| pace.bucket.take(bytes, Instant::now()));
-        taken
-            .transpose()
-            .map_or(Err(PushError::TooFast), |_| Ok(()))
+        let admitted = state.pace.as_mut().is_none_or(|pace| pace.admit(bytes));
+        if admitted {
+            Ok(())
+        } else {
+            Err(PushError::TooFast)
+        }
+    }
+
+    /// Reports waits for the quota to the observer that `make` returns, if there is a quota.
+    pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
+        if let Some(pace) = &mut self.0.lock().pace {
+            pace.observe(make());
+        }
     }
 
     fn waits(&self) -> bool {
@@ -202,9 +191,7 @@ impl Inbox {
         let pace = state.pace.as_mut().filter(|_| self.waits())?;
         let (next, _) = state.queue.front()?;
         let size = next.payload.len();
-        let until = pace.bucket.take(size, Instant::now()).err()?;
-        pace.held_until = Some(until);
-        Some(until)
+        pace.take_or_hold(size).err()
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<(Message, Charge)>, Instant>> {
@@ -245,6 +232,9 @@ impl Inbox {
         let dropped = if keep {
             VecDeque::new()
         } else {
+            if let Some(pace) = &mut state.pace {
+                pace.end_hold(Instant::now());
+            }
             mem::take(&mut state.queue)
         };
         let reader = state.reader.take();
@@ -295,7 +285,7 @@ impl Inbox {
     /// Returns when the handler last took or released a message, while it is watched.
     pub(crate) fn progress(&self) -> Option<Instant> {
         let state = self.0.lock();
-        let held_until = state.pace.as_ref().and_then(|pace| pace.held_until);
+        let held_until = state.pace.as_ref().and_then(|pace| pace.held_until());
         let progress = state.progress?;
         Some(held_until.map_or(progress, |until| progress.max(until)))
     }

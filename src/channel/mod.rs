@@ -19,6 +19,7 @@ mod inbox;
 mod limits;
 mod message_channel;
 mod meters;
+mod pace;
 mod quota;
 mod received;
 mod receiver;
@@ -45,4 +46,5 @@ pub(crate) use gate::{
 };
 pub(crate) use inbox::{Charge, Inbox, PushError, Room, WeakInbox};
 pub use meters::Meters;
+pub(crate) use pace::HoldObserver;
 pub(crate) use tap::{MessageTap, Observer, Traffic};

@@ -51,6 +51,13 @@ impl<T: AsRef<[u8]>> From<T> for Key {
     }
 }
 
+/// Hexadecimal digits.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// The family of an address.
 ///
 /// One family may have a route while the other has none.
@@ -93,7 +100,7 @@ impl<A: Address> Candidate<A> {
 
     /// Sets the identity of the remote, such as a node id.
     ///
-    /// At most one request at a time leads to each key.
+    /// At most one request at a time leads to each key. Log lines show it as `node_id`.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Key>) -> Self {
         self.key = Some(key.into());

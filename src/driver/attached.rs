@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::PeerOptions;
-use super::dispatch::Route;
+use super::dispatch::{Route, number};
 use crate::channel::{
-    Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
+    HoldObserver, Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
+    WriteGate,
 };
 use crate::guarded::caught;
 use crate::p2p::SharedCapability;
 use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
+use crate::recorder::{Hold, HoldCause, Recorder};
 
 /// One protocol on one connection; its index is its lane in the write gate.
 pub(super) struct Attached {
@@ -69,6 +71,31 @@ impl Attached {
             tap: self.tap.clone(),
             stall_limit,
         }
+    }
+
+    /// Returns the protocol's lane into the gate. From now on, waits for its quotas are recorded.
+    pub(super) fn lane(
+        &self,
+        gate: &Arc<WriteGate>,
+        index: usize,
+        recorder: &Arc<Recorder>,
+    ) -> Lane {
+        let lane = Lane::new(gate, index, self.shared.offset);
+        let observer = |cause| -> Box<HoldObserver> {
+            let (protocol, recorder) = (number(index), Arc::clone(recorder));
+            Box::new(move |at, time| {
+                let hold = Hold {
+                    protocol,
+                    cause,
+                    time,
+                };
+                recorder.held(at, hold);
+            })
+        };
+        self.inbox
+            .observe_holds(|| observer(HoldCause::ReceiveQuota));
+        lane.observe_holds(|| observer(HoldCause::SendQuota));
+        lane
     }
 
     /// Returns the access to the protocol's lane for the peer's handle.

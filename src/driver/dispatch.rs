@@ -230,7 +230,7 @@ async fn wait_for_room<'a>(
 }
 
 /// Saturates to the recorder's 16 bits.
-fn number(number: usize) -> u16 {
+pub(super) fn number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 

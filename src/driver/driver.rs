@@ -14,7 +14,7 @@ use super::gather::Gather;
 use super::read_loop::ReadLoop;
 use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
-use crate::channel::{EndAccount, Lane, WriteGate};
+use crate::channel::{EndAccount, WriteGate};
 use crate::guarded::caught_async;
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
@@ -206,7 +206,7 @@ impl<T: Transport> PeerDriver<T> {
         let mut running = Vec::with_capacity(attached.len());
         let lanes = attached.iter().enumerate();
         let lanes: Vec<_> = lanes
-            .map(|(lane, one)| Lane::new(&gate, lane, one.shared.offset))
+            .map(|(lane, one)| one.lane(&gate, lane, &peer.control().recorder))
             .collect();
         let open = attached.iter().zip(&lanes);
         let open = open.map(|(one, lane)| one.open_lane(lane)).collect();

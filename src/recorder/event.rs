@@ -103,6 +103,31 @@ pub enum RecordedEvent {
         )]
         after: Duration,
     },
+    /// A quota of this side held messages back.
+    ///
+    /// Waits for one quota that follow each other closely share an entry; its time is the end of
+    /// the last one. Calls of `send` may wait at the same time, so their `total` may exceed the
+    /// time that has passed.
+    Held {
+        /// Which protocol.
+        protocol: u16,
+        /// Which quota.
+        cause: HoldCause,
+        /// How many messages waited.
+        messages: u16,
+        /// How long they waited, added up.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "total_us", with = "super::json::micros")
+        )]
+        total: Duration,
+        /// The longest wait of them, at most 71 minutes.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "longest_us", with = "super::json::micros")
+        )]
+        longest: Duration,
+    },
     /// The socket took more than a tenth of a second to accept a batch.
     SlowWrite {
         /// The size of the batch in bytes.
@@ -152,6 +177,19 @@ pub enum PauseCause {
     PeerMemory,
     /// The node's memory budget was exhausted.
     NodeMemory,
+}
+
+/// Which quota held messages back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum HoldCause {
+    /// The protocol's [receive quota](crate::ProtocolLimits::with_receive_quota): received messages
+    /// waited for it in the queue.
+    ReceiveQuota,
+    /// The protocol's [send quota](crate::ProtocolLimits::with_send_quota): `send` waited for it.
+    SendQuota,
 }
 
 /// How the connection of a recorded peer ended.

@@ -109,7 +109,7 @@ pub(super) mod micros {
 mod tests {
     use super::*;
     use crate::p2p::DisconnectReason;
-    use crate::recorder::{EndedBy, RecordedEvent};
+    use crate::recorder::{EndedBy, HoldCause, RecordedEvent};
 
     fn recording() -> Recording {
         let at = Duration::from_micros;
@@ -143,7 +143,14 @@ mod tests {
             round_trip: at(250),
             longest: at(250),
         };
-        let entries = [(1207, received), (1_500_000, pings)];
+        let held = RecordedEvent::Held {
+            protocol: 0,
+            cause: HoldCause::SendQuota,
+            messages: 3,
+            total: at(600_000),
+            longest: at(250_000),
+        };
+        let entries = [(1207, received), (1_500_000, pings), (1_600_000, held)];
         let entries = entries.map(|(micros, event)| RecordedEntry {
             at: at(micros),
             event,
@@ -173,6 +180,8 @@ mod tests {
                 {"at_us": 1207, "event": "received", "protocol": 0, "code": 1, "size": 16, "unread": 1},
                 {"at_us": 1_500_000, "event": "pings", "sent": 1, "answered": 1, "received": 0,
                  "round_trip_us": 250, "longest_us": 250},
+                {"at_us": 1_600_000, "event": "held", "protocol": 0, "cause": "send_quota",
+                 "messages": 3, "total_us": 600_000, "longest_us": 250_000},
             ],
         });
         assert_eq!(json, expected);
@@ -188,10 +197,11 @@ mod tests {
              ended after 3.0s: the remote disconnected: too many peers, 2 messages unsent\n\
              5 earlier entries not included\n      \
              0.001207 <- echo/1 0x01 16 B, 1 unread\n      \
-             1.500000    pings: 1 sent, 1 answered, 0 received, round trip 250.0µs"
+             1.500000    pings: 1 sent, 1 answered, 0 received, round trip 250.0µs\n      \
+             1.600000    held back by the send quota of echo/1: 3 messages, 600.0ms in all, at most 250.0ms"
         );
         assert_eq!(recording().to_string(), table);
         let last = recording().last(Duration::from_secs(2));
-        assert_eq!((last.len(), last.forgotten()), (1, 6));
+        assert_eq!((last.len(), last.forgotten()), (2, 6));
     }
 }

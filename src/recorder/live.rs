@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::RecordedEvent;
+use super::hold::Hold;
 use super::packed::{Packed, micros};
 use super::ring::{PingNote, Ring};
 use crate::calendar;
@@ -44,6 +45,13 @@ impl Recorder {
     pub(crate) fn ping(&self, at: Instant, note: PingNote) {
         if let Some(ring) = &self.ring {
             ring.lock().ping(self.micros(at), note);
+        }
+    }
+
+    /// Records a wait for a quota that ended at `at`.
+    pub(crate) fn held(&self, at: Instant, hold: Hold) {
+        if let Some(ring) = &self.ring {
+            ring.lock().held(self.micros(at), hold);
         }
     }
 

@@ -35,6 +35,7 @@
 //! ```
 
 mod event;
+mod hold;
 #[cfg(feature = "serde")]
 mod json;
 mod live;
@@ -45,9 +46,12 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use event::{DropCause, EndedBy, PauseCause, RecordedEnd, RecordedEntry, RecordedEvent};
+pub use event::{
+    DropCause, EndedBy, HoldCause, PauseCause, RecordedEnd, RecordedEntry, RecordedEvent,
+};
 pub use recording::Recording;
 
+pub(crate) use hold::Hold;
 pub(crate) use live::{Notes, Recorder};
 pub(crate) use recording::Recorded;
 pub(crate) use ring::PingNote;

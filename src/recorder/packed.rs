@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DropCause, PauseCause, RecordedEntry, RecordedEvent};
+use super::{DropCause, HoldCause, PauseCause, RecordedEntry, RecordedEvent};
 use crate::p2p::DisconnectReason;
 
 /// Represents the absence of a protocol.
@@ -38,6 +38,8 @@ const SLOW_WRITE: u64 = 9;
 const DISCONNECT_RECEIVED: u64 = 10;
 const DISCONNECT_SENT: u64 = 11;
 const ENDING: u64 = 12;
+const HELD_RECEIVING: u64 = 13;
+const HELD_SENDING: u64 = 14;
 
 impl Packed {
     /// Packs an event, without its time.
@@ -89,6 +91,17 @@ impl Packed {
                 (kind, 0, u64::from(protocol.unwrap_or(NO_PROTOCOL)))
             }
             Event::Resumed { after } => (RESUMED, micros(after), 0),
+            Event::Held {
+                protocol,
+                cause,
+                messages,
+                total,
+                longest,
+            } => {
+                let longest = short_micros(longest) << 32;
+                let b = longest | u64::from(messages) << 16 | u64::from(protocol);
+                (held(cause), micros(total), b)
+            }
             Event::SlowWrite { size, took } => (SLOW_WRITE, size, micros(took)),
             Event::DisconnectReceived { reason } => {
                 let reason = reason.map_or(NO_REASON, |reason| reason.0.into());
@@ -112,6 +125,11 @@ impl Packed {
 
     pub(super) fn is_pings(&self) -> bool {
         self.kind() == PINGS
+    }
+
+    /// Whether the entry is of waits for this quota of a protocol.
+    pub(super) fn is_held(&self, protocol: u16, cause: HoldCause) -> bool {
+        self.kind() == held(cause) && self.b as u16 == protocol
     }
 
     fn kind(&self) -> u64 {
@@ -140,6 +158,13 @@ impl Packed {
         let paused = |cause| Event::Paused {
             protocol: Some(protocol).filter(|protocol| *protocol != NO_PROTOCOL),
             cause,
+        };
+        let held = |cause| Event::Held {
+            protocol,
+            cause,
+            messages: count,
+            total: Duration::from_micros(self.a),
+            longest: Duration::from_micros(self.b >> 32),
         };
         let reason = DisconnectReason(self.a as u8);
         match self.kind() {
@@ -170,6 +195,8 @@ impl Packed {
             RESUMED => Event::Resumed {
                 after: Duration::from_micros(self.a),
             },
+            HELD_RECEIVING => held(HoldCause::ReceiveQuota),
+            HELD_SENDING => held(HoldCause::SendQuota),
             SLOW_WRITE => Event::SlowWrite {
                 size: self.a,
                 took: Duration::from_micros(self.b),
@@ -188,6 +215,14 @@ impl From<RecordedEntry> for Packed {
         let mut packed = Self::new(entry.event);
         packed.stamp(micros(entry.at));
         packed
+    }
+}
+
+/// The kind of an entry of waits for this quota.
+fn held(cause: HoldCause) -> u64 {
+    match cause {
+        HoldCause::ReceiveQuota => HELD_RECEIVING,
+        HoldCause::SendQuota => HELD_SENDING,
     }
 }
 
@@ -224,6 +259,7 @@ mod tests {
             Just(PauseCause::PeerMemory),
             Just(PauseCause::NodeMemory),
         ];
+        let hold_cause = prop_oneof![Just(HoldCause::ReceiveQuota), Just(HoldCause::SendQuota)];
         prop_oneof![
             message().prop_map(|(protocol, code, size, unread)| Event::Received {
                 protocol,
@@ -257,6 +293,15 @@ mod tests {
             (prop::option::of(0..NO_PROTOCOL), pause_cause)
                 .prop_map(|(protocol, cause)| Event::Paused { protocol, cause }),
             time().prop_map(|after| Event::Resumed { after }),
+            (any::<(u16, u16)>(), hold_cause, 0..=u64::MAX, time()).prop_map(
+                |((protocol, messages), cause, total, longest)| Event::Held {
+                    protocol,
+                    cause,
+                    messages,
+                    total: Duration::from_micros(total),
+                    longest,
+                }
+            ),
             (any::<u64>(), time()).prop_map(|(size, took)| Event::SlowWrite { size, took }),
             prop::option::of(reason()).prop_map(|reason| Event::DisconnectReceived { reason }),
             reason().prop_map(|reason| Event::DisconnectSent { reason }),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::RecordedEvent;
+use super::hold::{Hold, NEAR};
 use super::packed::Packed;
 
 /// How many entries are kept.
@@ -52,12 +53,8 @@ impl Ring {
 
     /// Adds a Ping. Consecutive Pings share an entry.
     pub(super) fn ping(&mut self, micros: u64, note: PingNote) {
-        let newest = match self.oldest {
-            0 => self.entries.last_mut(),
-            oldest => self.entries.get_mut(oldest - 1),
-        };
         let pings = |before: &&mut Packed| before.is_pings();
-        let (folded, at) = match newest.filter(pings) {
+        let (folded, at) = match self.latest().next().filter(pings) {
             Some(newest) => match with_ping(newest.entry().event, note) {
                 Some(event) => {
                     let at = micros.max(newest.at());
@@ -75,6 +72,25 @@ impl Ring {
             entry.stamp(at);
             self.extend(&[entry]);
         }
+    }
+
+    /// Adds a wait for a quota that ended at `micros`, if possible to an entry of earlier ones.
+    pub(super) fn held(&mut self, micros: u64, hold: Hold) {
+        let mut near = self.latest().take(NEAR);
+        if let Some(earlier) = near.find(|entry| hold.follows(entry, micros))
+            && let Some(both) = hold.added_to(earlier, micros)
+        {
+            *earlier = both;
+            return;
+        }
+        drop(near);
+        self.extend(&[hold.alone(micros)]);
+    }
+
+    /// Returns the entries, beginning with the one added last.
+    fn latest(&mut self) -> impl Iterator<Item = &mut Packed> {
+        let (newer, older) = self.entries.split_at_mut(self.oldest);
+        newer.iter_mut().rev().chain(older.iter_mut().rev())
     }
 
     /// Returns the entries sorted by time, and the number of discarded earlier ones. In the ring
@@ -131,6 +147,7 @@ fn with_ping(pings: RecordedEvent, note: PingNote) -> Option<RecordedEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::HoldCause::{self, ReceiveQuota, SendQuota};
 
     fn received(code: u64, micros: u64) -> Packed {
         let mut entry = Packed::new(RecordedEvent::Received {
@@ -207,6 +224,89 @@ mod tests {
         ring.extend(&[received(0, 9000)]);
         ring.ping(9001, PingNote::Received);
         assert_eq!(ring.snapshot().0.len(), 3);
+    }
+
+    fn hold(protocol: u16, cause: HoldCause, time: u64) -> Hold {
+        let time = Duration::from_micros(time);
+        Hold {
+            protocol,
+            cause,
+            time,
+        }
+    }
+
+    /// Returns protocol, cause, messages, and total and longest wait in µs of each wait's entry.
+    fn holds(ring: &Ring) -> Vec<(u16, HoldCause, u16, u128, u128)> {
+        let held = |entry: &Packed| match entry.entry().event {
+            RecordedEvent::Held {
+                protocol,
+                cause,
+                messages,
+                total,
+                longest,
+            } => Some((
+                protocol,
+                cause,
+                messages,
+                total.as_micros(),
+                longest.as_micros(),
+            )),
+            _ => None,
+        };
+        ring.snapshot().0.iter().filter_map(held).collect()
+    }
+
+    #[test]
+    fn a_flood_of_waits_between_messages_takes_few_places() {
+        let mut ring = Ring::default();
+        for n in 0..10_000 {
+            ring.extend(&[received(n, 1000 * n)]);
+            ring.held(1000 * n + 1, hold(0, ReceiveQuota, 900));
+            ring.held(1000 * n + 2, hold(1, SendQuota, 100 + n % 2));
+        }
+        assert_eq!(ring.entries.len(), CAPACITY);
+        assert!((2..=34).contains(&holds(&ring).len()), "{:?}", holds(&ring));
+        let (protocol, cause, messages, total, longest) = holds(&ring)[0];
+        assert_eq!((protocol, cause, longest), (0, ReceiveQuota, 900));
+        assert!(messages > 60);
+        assert_eq!(total, 900 * u128::from(messages));
+    }
+
+    #[test]
+    fn waits_are_apart_if_they_differ_in_quota_or_lie_far_apart() {
+        let mut ring = Ring::default();
+        let waits = [
+            (1, hold(0, ReceiveQuota, 5)),
+            (2, hold(0, ReceiveQuota, 7)),
+            (3, hold(1, ReceiveQuota, 1)),
+            (4, hold(0, SendQuota, 2)),
+            (10_000_002, hold(0, ReceiveQuota, 6)),
+            (20_000_003, hold(0, ReceiveQuota, 3)),
+        ];
+        for (at, wait) in waits {
+            ring.held(at, wait);
+        }
+        let expected = [
+            (1, ReceiveQuota, 1, 1, 1),
+            (0, SendQuota, 1, 2, 2),
+            (0, ReceiveQuota, 3, 18, 7),
+            (0, ReceiveQuota, 1, 3, 3),
+        ];
+        assert_eq!(holds(&ring), expected);
+    }
+
+    #[test]
+    fn waits_beyond_what_one_entry_counts_begin_another() {
+        let mut ring = Ring::default();
+        for n in 0..u64::from(u16::MAX) + 10 {
+            ring.held(n, hold(0, SendQuota, 1));
+        }
+        let (most, rest) = (u16::MAX, 10);
+        let expected = [
+            (0, SendQuota, most, u128::from(most), 1),
+            (0, SendQuota, rest, u128::from(rest), 1),
+        ];
+        assert_eq!(holds(&ring), expected);
     }
 
     #[test]

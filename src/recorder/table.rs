@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DropCause, PauseCause, RecordedEnd, RecordedEvent, Recording};
+use super::{DropCause, HoldCause, PauseCause, RecordedEnd, RecordedEvent, Recording};
 use crate::p2p::Capability;
 
 impl fmt::Display for Recording {
@@ -108,6 +108,23 @@ fn line(
             }
         }
         Event::Resumed { after } => write!(f, "   reading resumed after {after:.1?}"),
+        Event::Held {
+            protocol,
+            cause,
+            messages,
+            total,
+            longest,
+        } => {
+            let name = name(protocol);
+            write!(f, "   held back by the {} of {name}: ", quota(*cause))?;
+            match messages {
+                1 => write!(f, "1 message, {total:.1?}"),
+                _ => {
+                    let sum = format_args!("{messages} messages, {total:.1?} in all");
+                    write!(f, "{sum}, at most {longest:.1?}")
+                }
+            }
+        }
         Event::SlowWrite { size, took } => {
             write!(f, "   the socket took {size} B in {took:.1?}")
         }
@@ -119,6 +136,13 @@ fn line(
             write!(f, "-> Disconnect: {reason} ({:#04x})", reason.0)
         }
         Event::Ending => f.write_str("   the peer is ending"),
+    }
+}
+
+fn quota(cause: HoldCause) -> &'static str {
+    match cause {
+        HoldCause::ReceiveQuota => "receive quota",
+        HoldCause::SendQuota => "send quota",
     }
 }
 

@@ -53,6 +53,40 @@ fn each_line_of_a_connection_names_it_and_its_node() {
     }
 }
 
+/// Ends a node that logs connections as JSON, and returns its lines about the one that it dialled.
+fn of_dialled(node: Peermux, id: &str, messages: &[&str]) {
+    node.signal(Signal::TERM);
+    let ended = node.ended();
+    let lines: Vec<_> = ended.errors.iter().map(|line| parse(line)).collect();
+    for message in messages {
+        let found = with(&lines, message);
+        assert!(!found.is_empty(), "{message}: {lines:#?}");
+        for line in found {
+            assert_eq!(line["node_id"], id, "{line}");
+            assert!(line["connection"].is_u64(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn each_line_of_a_dial_names_its_node() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let log = ["-vv", "--log", "json"];
+    let (mut node, _) = Peermux::listen(&[&["--static", &enode], &log[..]].concat());
+    let added = node.event("peer_add");
+    let id = added["node_id"].as_str().expect("an id");
+    of_dialled(
+        node,
+        id,
+        &["dialling", "connection opened", "connection closed"],
+    );
+
+    let nobody = format!("{}@127.0.0.1:1", enode.split('@').next().expect("a key"));
+    let (mut node, _) = Peermux::listen(&[&["--static", &nobody], &log[..]].concat());
+    node.event("dial_failed");
+    of_dialled(node, id, &["dialling", "not connected"]);
+}
+
 #[test]
 fn once_verbose_is_peers_and_dials() {
     let lines = lines("-v");

@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use tokio::sync::futures::Notified;
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::LaneSource;
 use super::{Flushed, LaneStats, NotQueued, Payload, QueuedMessage, SharedPayload, WriteGate};
-use crate::channel::{PeerBudget, SendError, TrySendError};
+use crate::channel::{HoldObserver, PeerBudget, SendError, TrySendError};
 use crate::spare::Spare;
 
 /// One protocol's lane into the write gate, which makes codes absolute.
@@ -107,6 +107,11 @@ impl Lane {
         self.gate.sources.set(self.index, source);
     }
 
+    /// Reports waits for its quota to the observer that `make` returns, if it has a quota.
+    pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
+        self.gate.paces.observe(self.index, make);
+    }
+
     /// Queues messages while there is room, and leaves the others in `from`.
     ///
     /// `look` returns the size of a message, and whether it is already charged to
@@ -151,7 +156,7 @@ impl Lane {
     }
 
     fn try_push(&self, frame: QueuedMessage) -> Result<(), TrySendError> {
-        if self.gate.pace(self.index, frame.payload.len()).is_err() {
+        if self.pace(frame.payload.len()).is_err() {
             return Err(TrySendError::Full);
         }
         let pushed = self.gate.push(self.index, &mut Some(frame));
@@ -182,7 +187,7 @@ impl Lane {
         let (code, payload) = encode()?;
         let size = payload.len();
         let mut frame = Some(self.frame(code, payload, flushed));
-        let paced = self.gate.pace(self.index, size).is_ok();
+        let paced = self.pace(size).is_ok();
         if paced {
             match self.gate.push(self.index, &mut frame) {
                 Ok(()) => return Ok(()),
@@ -221,16 +226,32 @@ impl Lane {
         pushed
     }
 
+    /// Counts a message against the lane's quota, or returns when it may go.
+    fn pace(&self, bytes: usize) -> Result<(), Instant> {
+        self.gate.paces.take(self.index, bytes)
+    }
+
     /// Waits until the lane's rate permits a message of `bytes`. Cancel safe.
     async fn paced(&self, bytes: usize) -> Result<(), SendError> {
-        while let Err(until) = self.gate.pace(self.index, bytes) {
+        match self.pace(bytes) {
+            Ok(()) => Ok(()),
             // Boxed, since few lanes have a rate.
-            let shut = Box::pin(timeout_at(until, self.gate.shut()));
-            if let Ok(error) = shut.await {
+            Err(until) => Box::pin(self.held(bytes, until)).await,
+        }
+    }
+
+    /// Like [`paced`](Self::paced), where nothing may go before `until`.
+    async fn held(&self, bytes: usize, mut until: Instant) -> Result<(), SendError> {
+        let _reports = self.gate.paces.hold(self.index);
+        loop {
+            if let Ok(error) = timeout_at(until, self.gate.shut()).await {
                 return Err(error);
             }
+            match self.pace(bytes) {
+                Ok(()) => return Ok(()),
+                Err(later) => until = later,
+            }
         }
-        Ok(())
     }
 
     /// Repeats `push` whenever there may be room, until it succeeds. Cancel safe.

@@ -28,7 +28,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use kept::KeptPayloads;
 pub(crate) use lane::{Encode, Lane, WeakLane};
@@ -41,7 +40,7 @@ pub(crate) use source::LaneSource;
 use source::Sources;
 use waits::Waits;
 
-use crate::channel::quota::TokenBucket;
+use crate::channel::pace::SendPaces;
 use crate::channel::{OverBudget, PeerBudget, SendError, WriteError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
@@ -58,7 +57,7 @@ pub(crate) struct WriteGate {
     kept: KeptPayloads,
     sources: Sources,
     /// How much each lane may still send, if its rate is bounded.
-    paces: Box<[Option<Box<Mutex<TokenBucket>>>]>,
+    paces: SendPaces,
     /// Buffers of written payloads, kept for reuse.
     pub(crate) spare: Arc<Spare>,
     budget: Arc<PeerBudget>,
@@ -117,10 +116,7 @@ impl WriteGate {
     pub(crate) fn new(lanes: Vec<LaneSettings>, budget: Arc<PeerBudget>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
         let sources = Sources::new(lanes.len());
-        let quotas = lanes.iter().map(|lane| lane.limits.send_quota());
-        let paces = quotas
-            .map(|quota| TokenBucket::new(quota).map(|bucket| Box::new(Mutex::new(bucket))))
-            .collect();
+        let paces = SendPaces::new(lanes.iter().map(|lane| lane.limits.send_quota()));
         let state = State {
             waits: lanes.iter().map(|_| None).collect(),
             schedule: Schedule::new(lanes),
@@ -271,14 +267,6 @@ impl WriteGate {
                 return error;
             }
             released.await;
-        }
-    }
-
-    /// Counts a message against its lane's quota, or returns when it may be sent.
-    fn pace(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
-        match &self.paces[lane] {
-            Some(bucket) => bucket.lock().take(bytes, Instant::now()),
-            None => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::field::display;
 
 use super::config::ConnConfig;
 use super::dialer::Dialer;
@@ -214,8 +215,21 @@ impl<D: Dialer> Driver<D> {
     }
 
     fn open(&mut self, opening: Opening<D::Addr>, io: D::Io) {
-        let Opening { id, kind, addr, .. } = &opening;
-        tracing::debug!(connection = id.get(), ?addr, ?kind, "connection opened");
+        let Opening {
+            id,
+            kind,
+            addr,
+            key,
+            ..
+        } = &opening;
+        let node_id = key.as_ref().map(display);
+        tracing::debug!(
+            connection = id.get(),
+            node_id,
+            ?addr,
+            ?kind,
+            "connection opened"
+        );
         let closing = CancellationToken::new();
         self.closing.insert(*id, closing.clone());
         let lease = Lease::new(opening, Arc::clone(&self.notices.0), closing);
@@ -231,7 +245,12 @@ impl<D: Dialer> Driver<D> {
                     id,
                     generation,
                     addr,
-                } => self.dial(id, generation, addr),
+                    key,
+                } => {
+                    let node_id = key.as_ref().map(display);
+                    tracing::debug!(connection = id.get(), node_id, ?addr, "dialling");
+                    self.dial(id, generation, addr);
+                }
                 Action::CancelDial { id } => self.dials.cancel(id),
                 Action::Close { id } => {
                     if let Some(closing) = self.closing.get(&id) {
@@ -239,19 +258,22 @@ impl<D: Dialer> Driver<D> {
                     }
                 }
                 Action::State { id, state } => self.tell_state(id, state),
-                Action::Closed { id, reason } => {
-                    tracing::debug!(connection = id.get(), %reason, "connection closed");
+                Action::Closed { id, key, reason } => {
+                    let node_id = key.as_ref().map(display);
+                    tracing::debug!(connection = id.get(), node_id, %reason, "connection closed");
                     self.closing.remove(&id);
                     self.events.push(ConnEvent::Closed { id, reason });
                 }
                 Action::DialFailed {
                     id,
                     addr,
+                    key,
                     error,
                     failures,
                     retry_in,
                 } => {
-                    tracing::debug!(connection = id.get(), ?addr, %error, failures, retry_in_ms = retry_in.map(millis), "not connected");
+                    let node_id = key.as_ref().map(display);
+                    tracing::debug!(connection = id.get(), node_id, ?addr, %error, failures, retry_in_ms = retry_in.map(millis), "not connected");
                     self.events.push(ConnEvent::DialFailed {
                         id,
                         addr,
@@ -276,7 +298,6 @@ impl<D: Dialer> Driver<D> {
     }
 
     fn dial(&mut self, id: ReqId, generation: u32, addr: D::Addr) {
-        tracing::debug!(connection = id.get(), ?addr, "dialling");
         let dialer = Arc::clone(&self.dialer);
         let limit = self.config.dial_timeout();
         self.dials.start(id, generation, async move {

@@ -1,5 +1,5 @@
 use crate::connmgr::error::{CloseReason, ConnectError};
-use crate::connmgr::request::{ConnState, Kind, ReqId};
+use crate::connmgr::request::{ConnState, Key, Kind, ReqId};
 use std::time::Duration;
 
 /// An action for the driver, to be carried out in order.
@@ -8,7 +8,12 @@ pub(crate) enum Action<A> {
     /// Ask the address source; `sourced` takes the answer.
     Ask,
     /// Start a dial. Exactly one `dial_done` answers it, even after a `CancelDial`.
-    Dial { id: ReqId, generation: u32, addr: A },
+    Dial {
+        id: ReqId,
+        generation: u32,
+        addr: A,
+        key: Option<Key>,
+    },
     /// Cancel the dial in flight for this request.
     CancelDial { id: ReqId },
     /// Ask the owner to end its connection.
@@ -16,11 +21,16 @@ pub(crate) enum Action<A> {
     /// Report the request's new state.
     State { id: ReqId, state: ConnState },
     /// Report the end of a connection.
-    Closed { id: ReqId, reason: CloseReason },
+    Closed {
+        id: ReqId,
+        key: Option<Key>,
+        reason: CloseReason,
+    },
     /// Report a failed dial.
     DialFailed {
         id: ReqId,
         addr: A,
+        key: Option<Key>,
         error: ConnectError,
         failures: u32,
         retry_in: Option<Duration>,
@@ -33,5 +43,6 @@ pub(crate) struct Opening<A> {
     pub(crate) id: ReqId,
     pub(crate) kind: Kind,
     pub(crate) addr: A,
+    pub(crate) key: Option<Key>,
     pub(crate) generation: u32,
 }

@@ -252,8 +252,10 @@ impl<A: Address> Machine<A> {
     /// Closes a connection for good, without waiting for its owner.
     fn close(&mut self, id: ReqId, reason: CloseReason) {
         self.actions.push_back(Action::Close { id });
+        let entry = self.entries.get(&id);
         self.actions.push_back(Action::Closed {
             id,
+            key: entry.and_then(|entry| entry.candidate.key().cloned()),
             reason: reason.clone(),
         });
         self.finish(id, ConnState::Disconnected(reason));

@@ -43,7 +43,7 @@ impl<A: Address> Machine<A> {
         match result {
             Ok(()) => {
                 let (kind, addr) = (entry.kind, entry.candidate.addr().clone());
-                let family = entry.candidate.family();
+                let (family, key) = (entry.candidate.family(), entry.candidate.key().cloned());
                 self.sign_of_life(now);
                 self.pacing.on_success(family);
                 self.set_phase(id, connected(now));
@@ -51,6 +51,7 @@ impl<A: Address> Machine<A> {
                     id,
                     kind,
                     addr,
+                    key,
                     generation,
                 })
             }
@@ -89,6 +90,7 @@ impl<A: Address> Machine<A> {
         self.actions.push_back(Action::DialFailed {
             id,
             addr: entry.candidate.addr().clone(),
+            key: entry.candidate.key().cloned(),
             error: error.clone(),
             failures: entry.failures,
             retry_in: until.map(|until| until.saturating_duration_since(now)),
@@ -149,6 +151,7 @@ impl<A: Address> Machine<A> {
             id,
             kind: Kind::Inbound,
             addr,
+            key: None,
             generation: 0,
         })
     }
@@ -216,6 +219,7 @@ impl<A: Address> Machine<A> {
         };
         self.actions.push_back(Action::Closed {
             id,
+            key: entry.candidate.key().cloned(),
             reason: reason.clone(),
         });
         if again {

@@ -110,6 +110,7 @@ impl<A: Address> Machine<A> {
             id,
             generation: entry.generation,
             addr: entry.candidate.addr().clone(),
+            key: entry.candidate.key().cloned(),
         });
     }
 }

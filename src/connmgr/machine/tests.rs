@@ -42,6 +42,7 @@ impl Bench {
                     id,
                     generation,
                     addr,
+                    ..
                 } => Some((id, generation, addr)),
                 _ => None,
             })

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use peermux::recorder::{HoldCause, RecordedEvent};
+use peermux::testing::Replay;
 use peermux::{
-    DisconnectReason, Message, PeerError, Protocol, ProtocolLimits, Quota, TrySendError, WhenOver,
+    DisconnectReason, Message, Peer, PeerError, Protocol, ProtocolLimits, Quota, TrySendError,
+    WhenOver,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -135,4 +138,98 @@ async fn a_sender_keeps_to_its_rate() {
     let took = tells.recv().await.expect("sends").as_millis();
     assert!((2000..2020).contains(&took), "{took}");
     outcome(&peer).await;
+}
+
+/// Returns the waits for quotas that a peer has recorded: the messages, and the total and longest
+/// wait in milliseconds.
+fn held(peer: &Peer, wanted: HoldCause) -> Vec<(u16, u128, u128)> {
+    let held = |event| match event {
+        RecordedEvent::Held {
+            protocol: 0,
+            cause,
+            messages,
+            total,
+            longest,
+        } if cause == wanted => Some((messages, total.as_millis(), longest.as_millis())),
+        _ => None,
+    };
+    let recording = peer.recording();
+    let entries = recording.entries();
+    entries.filter_map(|entry| held(entry.event)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_of_received_messages_are_recorded_and_not_replayed() {
+    let limits = ProtocolLimits::default().with_receive_quota(Quota::messages(2));
+    let (protocol, mut tells) = reads(limits);
+    let (peer, mut remote) = peer(protocol).await;
+    remote.send_all(&[MESSAGE; 5]).await;
+    for _ in 0..2 {
+        tells.recv().await.expect("passes at once");
+    }
+    assert_eq!(held(&peer, HoldCause::ReceiveQuota), []);
+    for _ in 0..3 {
+        tells.recv().await.expect("passes later");
+    }
+    let [(messages, total, longest)] = held(&peer, HoldCause::ReceiveQuota)[..] else {
+        panic!("{}", peer.recording());
+    };
+    assert_eq!(messages, 3);
+    assert!((1500..1520).contains(&total), "{total}");
+    assert!((500..520).contains(&longest), "{longest}");
+    assert_eq!(held(&peer, HoldCause::SendQuota), []);
+
+    let (again, _tells) = reads(limits);
+    let (_peer, mut replay) = Replay::of(&peer.recording(), again)
+        .await
+        .expect("connects");
+    assert_eq!(replay.run().await, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_the_end_cuts_short_is_recorded() {
+    let limits = ProtocolLimits::default().with_receive_quota(Quota::bytes(1));
+    let (protocol, mut tells) = reads(limits);
+    let (peer, mut remote) = peer(protocol).await;
+    remote.send_all(&[(16, &[0x55; 1000]), MESSAGE]).await;
+    tells.recv().await.expect("the first passes");
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    peer.disconnect(DisconnectReason::REQUESTED);
+    outcome(&peer).await;
+    let [(1, total, _)] = held(&peer, HoldCause::ReceiveQuota)[..] else {
+        panic!("{}", peer.recording());
+    };
+    assert!((7000..7020).contains(&total), "{total}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_of_senders_are_recorded() {
+    let limits = ProtocolLimits::default().with_send_quota(Quota::messages(4));
+    let (told, mut tells) = mpsc::channel(1);
+    let sends = protocol(1).limits(limits).run(move |peer, conn| {
+        let told = told.clone();
+        async move {
+            let message = Message::new(0, vec![0xc0]);
+            for _ in 0..6 {
+                conn.send(&message).await?;
+            }
+            // A call that gives up has waited, too.
+            let gives_up = Duration::from_millis(100);
+            tokio::time::timeout(gives_up, conn.send(&message))
+                .await
+                .expect_err("waits longer");
+            told.send(()).await.ok();
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let (peer, _remote) = peer(sends).await;
+    tells.recv().await.expect("sends");
+    let [(messages, total, longest)] = held(&peer, HoldCause::SendQuota)[..] else {
+        panic!("{}", peer.recording());
+    };
+    assert_eq!(messages, 3);
+    assert!((600..620).contains(&total), "{total}");
+    assert!((250..260).contains(&longest), "{longest}");
+    assert_eq!(held(&peer, HoldCause::ReceiveQuota), []);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peermux::p2p::Capability;
 use peermux::recorder::{
-    DropCause, EndedBy, PauseCause, RecordedEntry, RecordedEvent as Event, Recording,
+    DropCause, EndedBy, HoldCause, PauseCause, RecordedEntry, RecordedEvent as Event, Recording,
 };
 
 use crate::human;
@@ -12,12 +12,16 @@ use crate::human;
 /// The last part of the connection in which messages are counted.
 const LATELY: Duration = Duration::from_secs(60);
 
+/// Waits for a quota that last this long in all stand out.
+const LONG: Duration = Duration::from_secs(1);
+
 /// Returns the findings, first how the peer ended.
 pub(super) fn of(recording: &Recording) -> Vec<String> {
     let entries: Vec<_> = recording.entries().collect();
     let mut findings = vec![ending(recording)];
     findings.extend(traffic(&recording.last(LATELY)));
     findings.extend(drops(&entries, recording.protocols()));
+    findings.extend(holds(&entries, recording.protocols()));
     findings.extend(pauses(&entries, recording));
     findings.extend(slow_writes(&entries));
     findings.extend(silence(&entries));
@@ -88,6 +92,51 @@ fn drops(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
                     let messages = human::count(count, "message");
                     findings.push(format!("{messages} of {protocol} dropped: {why}"));
                 }
+            }
+        }
+    }
+    findings
+}
+
+/// Returns how long quotas of this side held messages back, if that was long.
+fn holds(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
+    let causes = [
+        (
+            HoldCause::ReceiveQuota,
+            "waited for their handler",
+            "receive",
+        ),
+        (HoldCause::SendQuota, "waited to be sent", "send"),
+    ];
+    let mut findings = Vec::new();
+    for (place, protocol) in protocols.iter().enumerate() {
+        for (wanted, waited, quota) in causes {
+            let of_these = entries.iter().filter_map(|entry| match entry.event {
+                Event::Held {
+                    protocol,
+                    cause,
+                    messages,
+                    total,
+                    longest,
+                } if usize::from(protocol) == place && cause == wanted => {
+                    Some((usize::from(messages), total, longest))
+                }
+                _ => None,
+            });
+            let (count, sum, most) =
+                of_these.fold((0, Duration::ZERO, Duration::ZERO), |sums, one| {
+                    (
+                        sums.0 + one.0,
+                        sums.1.saturating_add(one.1),
+                        sums.2.max(one.2),
+                    )
+                });
+            if sum >= LONG {
+                let messages = human::count(count, "message");
+                findings.push(format!(
+                    "{messages} of {protocol} {waited}, for {sum:.1?} in all, at most {most:.1?}: \
+                     its {quota} quota here held them back"
+                ));
             }
         }
     }
@@ -211,6 +260,16 @@ mod tests {
             {"at_us": 1, "event": "received", "protocol": 0, "code": 0, "size": 1000, "unread": 1},
             {"at_us": 2, "event": "sent", "protocol": 1, "code": 0, "size": 5, "waiting": 0},
             {"at_us": 3, "event": "dropped", "protocol": 1, "code": 0, "size": 5, "cause": "too_fast"},
+            {"at_us": 3, "event": "held", "protocol": 0, "cause": "send_quota", "messages": 2,
+             "total_us": 1_500_000, "longest_us": 900_000},
+            {"at_us": 3, "event": "held", "protocol": 1, "cause": "receive_quota", "messages": 1,
+             "total_us": 400_000, "longest_us": 400_000},
+            {"at_us": 3, "event": "held", "protocol": 0, "cause": "send_quota", "messages": 1,
+             "total_us": 500_000, "longest_us": 500_000},
+            {"at_us": 3, "event": "held", "protocol": 1, "cause": "receive_quota", "messages": 1,
+             "total_us": 800_000, "longest_us": 800_000},
+            {"at_us": 3, "event": "held", "protocol": 1, "cause": "send_quota", "messages": 5,
+             "total_us": 900_000, "longest_us": 200_000},
             {"at_us": 4, "event": "paused", "protocol": 0, "cause": "queue_full"},
             {"at_us": 5, "event": "resumed", "after_us": 1_500_000},
             {"at_us": 6, "event": "paused", "protocol": 0, "cause": "queue_full"},
@@ -227,6 +286,8 @@ mod tests {
                 "the connection broke, without a Disconnect; never sent: 2 messages",
                 "in its last 10.0s 1 message received (0.98 KiB), 1 sent (5 B)",
                 "1 message of chat/2 dropped: they came faster than its quota",
+                "3 messages of echo/1 waited to be sent, for 2.0s in all, at most 900.0ms: its send quota here held them back",
+                "2 messages of chat/2 waited for their handler, for 1.2s in all, at most 800.0ms: its receive quota here held them back",
                 "reading paused 2 times, for 2.0s in all: the handler of echo/1 here took its messages slowly",
                 "at the end it had not been read from for 6.0s: the node's memory budget was used up",
                 "1 slow write, of at most 300.0ms: the remote or the path to it took data slowly",

@@ -1,0 +1,148 @@
+//! The quotas of a protocol on one connection, and the waits for them.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Quota;
+use super::quota::TokenBucket;
+use crate::mutex::Mutex;
+
+/// Called at the end of each wait for a quota, with its end and how long it lasted.
+///
+/// It does little, since a lock may be held.
+pub(crate) type HoldObserver = dyn Fn(Instant, Duration) + Send + Sync;
+
+/// How fast messages may be received.
+pub(super) struct ReceivePace {
+    bucket: TokenBucket,
+    /// Since when the next message is held back, if it is.
+    held_since: Option<Instant>,
+    /// Until when it holds messages back, or held the last one.
+    held_until: Option<Instant>,
+    observer: Option<Box<HoldObserver>>,
+}
+
+impl ReceivePace {
+    /// Returns `None` if nothing is bounded.
+    pub(super) fn new(quota: Quota) -> Option<Box<Self>> {
+        let bucket = TokenBucket::new(quota)?;
+        Some(Box::new(Self {
+            bucket,
+            held_since: None,
+            held_until: None,
+            observer: None,
+        }))
+    }
+
+    pub(super) fn observe(&mut self, observer: Box<HoldObserver>) {
+        self.observer = Some(observer);
+    }
+
+    /// Counts a message of `bytes`, unless it comes too fast.
+    pub(super) fn admit(&mut self, bytes: usize) -> bool {
+        self.bucket.take(bytes, Instant::now()).is_ok()
+    }
+
+    /// Counts a message of `bytes` that is about to be taken, or returns until when it is held.
+    pub(super) fn take_or_hold(&mut self, bytes: usize) -> Result<(), Instant> {
+        let now = Instant::now();
+        let Err(until) = self.bucket.take(bytes, now) else {
+            self.end_hold(now);
+            return Ok(());
+        };
+        self.held_since.get_or_insert(now);
+        self.held_until = Some(until);
+        Err(until)
+    }
+
+    /// Reports the wait that is under way, if one is.
+    ///
+    /// The handler may be late to take the message, or may have given up. That is not the quota's
+    /// wait.
+    pub(super) fn end_hold(&mut self, now: Instant) {
+        let until = self.held_until.map_or(now, |until| until.min(now));
+        if let Some(since) = self.held_since.take()
+            && let Some(observer) = &self.observer
+        {
+            observer(now, until.saturating_duration_since(since));
+        }
+    }
+
+    /// Until when it holds messages back, which is not the handler's fault.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+}
+
+impl fmt::Debug for ReceivePace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReceivePace").field(&self.bucket).finish()
+    }
+}
+
+/// How fast each lane may send, for those with a bound.
+pub(super) struct SendPaces(Box<[Option<Box<SendPace>>]>);
+
+struct SendPace {
+    bucket: Mutex<TokenBucket>,
+    observer: OnceLock<Box<HoldObserver>>,
+}
+
+impl SendPaces {
+    pub(super) fn new(quotas: impl Iterator<Item = Quota>) -> Self {
+        let pace = |quota| {
+            let bucket = Mutex::new(TokenBucket::new(quota)?);
+            let observer = OnceLock::new();
+            Some(Box::new(SendPace { bucket, observer }))
+        };
+        Self(quotas.map(pace).collect())
+    }
+
+    /// Sets the observer that `make` returns, if the lane has a bound and no observer yet.
+    pub(super) fn observe(&self, lane: usize, make: impl FnOnce() -> Box<HoldObserver>) {
+        if let Some(pace) = &self.0[lane] {
+            pace.observer.get_or_init(make);
+        }
+    }
+
+    /// Counts a message against the quota of its lane, or returns when it may go.
+    pub(super) fn take(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
+        match &self.0[lane] {
+            Some(pace) => pace.bucket.lock().take(bytes, Instant::now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins a wait for the quota of a lane, which is reported when the result is dropped.
+    pub(super) fn hold(&self, lane: usize) -> SendHold<'_> {
+        let pace = self.0[lane].as_ref();
+        SendHold {
+            observer: pace.and_then(|pace| pace.observer.get()).map(|it| &**it),
+            since: Instant::now(),
+        }
+    }
+}
+
+impl fmt::Debug for SendPaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendPaces").finish_non_exhaustive()
+    }
+}
+
+/// A call of `send` that waits for a quota.
+pub(super) struct SendHold<'a> {
+    observer: Option<&'a HoldObserver>,
+    since: Instant,
+}
+
+impl Drop for SendHold<'_> {
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer {
+            let now = Instant::now();
+            observer(now, now.saturating_duration_since(self.since));
+        }
+    }
+}

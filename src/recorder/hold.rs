@@ -1,0 +1,71 @@
+//! Waits for quotas, several of which share an entry.
+
+use std::time::Duration;
+
+use super::packed::Packed;
+use super::{HoldCause, RecordedEvent};
+
+/// A wait is added to an earlier entry that is among this many latest ones, so that waits take few
+/// places of the ring, even where each of them is followed by other entries.
+pub(super) const NEAR: usize = 64;
+
+/// A wait is added to an earlier entry if that one is at most this old.
+const RECENT: Duration = Duration::from_secs(10);
+
+/// One message that a quota held back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) protocol: u16,
+    pub(crate) cause: HoldCause,
+    /// How long it waited.
+    pub(crate) time: Duration,
+}
+
+impl Hold {
+    /// An entry of this wait alone, which ended at `micros`.
+    pub(super) fn alone(self, micros: u64) -> Packed {
+        let Self {
+            protocol,
+            cause,
+            time,
+        } = self;
+        let mut entry = Packed::new(RecordedEvent::Held {
+            protocol,
+            cause,
+            messages: 1,
+            total: time,
+            longest: time,
+        });
+        entry.stamp(micros);
+        entry
+    }
+
+    /// Whether `entry` is one of waits for the same quota, and recent at `micros`.
+    pub(super) fn follows(self, entry: &Packed, micros: u64) -> bool {
+        let age = Duration::from_micros(micros.saturating_sub(entry.at()));
+        entry.is_held(self.protocol, self.cause) && age <= RECENT
+    }
+
+    /// Returns an earlier entry with this wait added; `None` if its counter is full.
+    pub(super) fn added_to(self, earlier: &Packed, micros: u64) -> Option<Packed> {
+        let RecordedEvent::Held {
+            protocol,
+            cause,
+            messages,
+            total,
+            longest,
+        } = earlier.entry().event
+        else {
+            return None;
+        };
+        let mut entry = Packed::new(RecordedEvent::Held {
+            protocol,
+            cause,
+            messages: messages.checked_add(1)?,
+            total: total.saturating_add(self.time),
+            longest: longest.max(self.time),
+        });
+        entry.stamp(micros.max(earlier.at()));
+        Some(entry)
+    }
+}
