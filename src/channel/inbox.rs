@@ -175,7 +175,7 @@ impl Inbox {
         }
     }
 
-    /// Reports waits for the quota to the observer that `make` returns, if there is a quota.
+    /// Reports waits for the quota, if there is one, to the observer from `make`.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         if let Some(pace) = &mut self.0.lock().pace {
             pace.observe(make());

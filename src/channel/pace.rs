@@ -10,23 +10,23 @@ use super::Quota;
 use super::quota::TokenBucket;
 use crate::mutex::Mutex;
 
-/// Called at the end of each wait for a quota, with its end and how long it lasted.
+/// Called at the end of each wait for a quota, with its end and its duration.
 ///
-/// It does little, since a lock may be held.
+/// It must return quickly, because the caller may hold a lock.
 pub(crate) type HoldObserver = dyn Fn(Instant, Duration) + Send + Sync;
 
 /// How fast messages may be received.
 pub(super) struct ReceivePace {
     bucket: TokenBucket,
-    /// Since when the next message is held back, if it is.
+    /// The start of the current wait, if a message is held back.
     held_since: Option<Instant>,
-    /// Until when it holds messages back, or held the last one.
+    /// The end of the current or last wait.
     held_until: Option<Instant>,
     observer: Option<Box<HoldObserver>>,
 }
 
 impl ReceivePace {
-    /// Returns `None` if nothing is bounded.
+    /// Returns `None` if the quota has no bound.
     pub(super) fn new(quota: Quota) -> Option<Box<Self>> {
         let bucket = TokenBucket::new(quota)?;
         Some(Box::new(Self {
@@ -41,12 +41,12 @@ impl ReceivePace {
         self.observer = Some(observer);
     }
 
-    /// Counts a message of `bytes`, unless it comes too fast.
+    /// Counts a message of `bytes`. Returns false if it exceeds the quota.
     pub(super) fn admit(&mut self, bytes: usize) -> bool {
         self.bucket.take(bytes, Instant::now()).is_ok()
     }
 
-    /// Counts a message of `bytes` that is about to be taken, or returns until when it is held.
+    /// Counts a message that is about to be taken, or returns when it may be.
     pub(super) fn take_or_hold(&mut self, bytes: usize) -> Result<(), Instant> {
         let now = Instant::now();
         let Err(until) = self.bucket.take(bytes, now) else {
@@ -58,10 +58,10 @@ impl ReceivePace {
         Err(until)
     }
 
-    /// Reports the wait that is under way, if one is.
+    /// Reports the current wait, if there is one.
     ///
-    /// The handler may be late to take the message, or may have given up. That is not the quota's
-    /// wait.
+    /// The handler may take the message later than the quota allows, or never. That time is not
+    /// part of the wait.
     pub(super) fn end_hold(&mut self, now: Instant) {
         let until = self.held_until.map_or(now, |until| until.min(now));
         if let Some(since) = self.held_since.take()
@@ -71,7 +71,7 @@ impl ReceivePace {
         }
     }
 
-    /// Until when it holds messages back, which is not the handler's fault.
+    /// Returns until when messages are held back, which is not the handler's fault.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for ReceivePace {
     }
 }
 
-/// How fast each lane may send, for those with a bound.
+/// The send quotas of the lanes that have one.
 pub(super) struct SendPaces(Box<[Option<Box<SendPace>>]>);
 
 struct SendPace {
@@ -101,14 +101,14 @@ impl SendPaces {
         Self(quotas.map(pace).collect())
     }
 
-    /// Sets the observer that `make` returns, if the lane has a bound and no observer yet.
+    /// Sets the lane's observer from `make`, if it has a quota and no observer yet.
     pub(super) fn observe(&self, lane: usize, make: impl FnOnce() -> Box<HoldObserver>) {
         if let Some(pace) = &self.0[lane] {
             pace.observer.get_or_init(make);
         }
     }
 
-    /// Counts a message against the quota of its lane, or returns when it may go.
+    /// Counts a message against its lane's quota, or returns when it may be sent.
     pub(super) fn take(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
         match &self.0[lane] {
             Some(pace) => pace.bucket.lock().take(bytes, Instant::now()),
@@ -116,7 +116,7 @@ impl SendPaces {
         }
     }
 
-    /// Begins a wait for the quota of a lane, which is reported when the result is dropped.
+    /// Begins a wait for a lane's quota; dropping the result reports it.
     pub(super) fn hold(&self, lane: usize) -> SendHold<'_> {
         let pace = self.0[lane].as_ref();
         SendHold {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::packed::Packed;
 use super::{HoldCause, RecordedEvent};
 
-/// A wait is added to an earlier entry that is among this many latest ones, so that waits take few
-/// places of the ring, even where each of them is followed by other entries.
+/// How many of the latest entries are searched for one to extend.
+///
+/// So waits take few entries of the ring, even if other entries follow each of them.
 pub(super) const NEAR: usize = 64;
 
-/// A wait is added to an earlier entry if that one is at most this old.
+/// The maximum age of an entry that a new wait extends.
 const RECENT: Duration = Duration::from_secs(10);
 
 /// One message that a quota held back.

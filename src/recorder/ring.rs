@@ -74,7 +74,7 @@ impl Ring {
         }
     }
 
-    /// Adds a wait for a quota that ended at `micros`, if possible to an entry of earlier ones.
+    /// Adds a wait for a quota, if possible to an entry of earlier waits.
     pub(super) fn held(&mut self, micros: u64, hold: Hold) {
         let mut near = self.latest().take(NEAR);
         if let Some(earlier) = near.find(|entry| hold.follows(entry, micros))

@@ -107,7 +107,7 @@ impl Lane {
         self.gate.sources.set(self.index, source);
     }
 
-    /// Reports waits for its quota to the observer that `make` returns, if it has a quota.
+    /// Reports waits for the lane's quota, if it has one, to the observer from `make`.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         self.gate.paces.observe(self.index, make);
     }
