@@ -6,7 +6,7 @@ use std::path::Path;
 const MOST: usize = 15;
 
 /// Returns the comments whose first sentence is longer, as `line: sentence`.
-pub fn too_long(text: &str) -> Vec<String> {
+pub(crate) fn too_long(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut before = "";
     let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
@@ -63,7 +63,7 @@ fn first_sentence<'a>(block: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Returns the findings in a folder and those below it.
-pub fn in_folder(folder: &Path, into: &mut Vec<String>) {
+pub(crate) fn in_folder(folder: &Path, into: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() {

@@ -57,7 +57,7 @@ fn definitions(text: &str) -> Vec<(String, String)> {
 }
 
 /// Returns the links of all documents below `root`.
-pub fn all(root: &Path) -> Vec<Link> {
+pub(crate) fn all(root: &Path) -> Vec<Link> {
     let mut files = Vec::new();
     documents(root, &mut files);
     let mut links = Vec::new();
@@ -75,7 +75,7 @@ pub fn all(root: &Path) -> Vec<Link> {
 }
 
 /// Returns the links that lead to no file.
-pub fn broken(links: &[Link]) -> Vec<&Link> {
+pub(crate) fn broken(links: &[Link]) -> Vec<&Link> {
     let leads_nowhere = |(from, to): &&Link| {
         let file = to.split('#').next().unwrap_or(to);
         let folder = from.parent().expect("a file in a folder");
@@ -87,7 +87,7 @@ pub fn broken(links: &[Link]) -> Vec<&Link> {
 /// Returns the links that would not work in rustdoc.
 ///
 /// These are links in the text of a chapter, and labels without a target in `src/guide.rs`.
-pub fn lost_in_rustdoc(root: &Path) -> Vec<String> {
+pub(crate) fn lost_in_rustdoc(root: &Path) -> Vec<String> {
     let guide = std::fs::read_to_string(root.join("src/guide.rs")).expect("the guide");
     let known: BTreeSet<&str> = guide
         .lines()

@@ -116,6 +116,7 @@ impl Slots {
                 }
             };
             tokio::select! {
+                // The order does not matter: either branch leads to another look.
                 biased;
                 () = changed => {}
                 () = later => {}
