@@ -32,7 +32,7 @@
 //! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change outlasts the node's
 //! next start. It does if the node has a data directory, unless it is one of settings or of the log, or
 //! the node's options say otherwise. If a node that is added or trusted is banned, `ban` is the
-//! [`BanInfo`](peermux::server::BanInfo). A banned node that was not static yet is not added.
+//! [`BanInfo`](peermux::server::BanInfo). A banned node that is added is dialled when the ban ends.
 //!
 //! # Limits
 //!

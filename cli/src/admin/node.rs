@@ -96,10 +96,7 @@ impl Node {
             Change::Add { enode } => {
                 ban = bans::of_enode(&server.bans(), &enode);
                 let added = server.add_static(enode.clone()).await;
-                added.map_err(|error| match &ban {
-                    Some(ban) => format!("not added: {}", bans::notice(ban)),
-                    None => error.to_string(),
-                })?;
+                added.map_err(|error| error.to_string())?;
                 self.keep(|kept| kept.add(&enode))?
             }
             Change::Remove { node } => match server.remove_static(&node.0).await {
@@ -150,10 +147,6 @@ impl Node {
                 };
                 if !lifted {
                     return Err(format!("{target} is not banned"));
-                }
-                // A kept node that was banned when the node started has not been added yet.
-                if let Some(kept) = &self.kept {
-                    kept.apply(server).await;
                 }
                 self.kept.is_some()
             }

@@ -53,7 +53,7 @@ fn each_line_of_a_connection_names_it_and_its_node() {
     }
 }
 
-/// Ends a node that logs connections as JSON, and returns its lines about the one that it dialled.
+/// Ends a node that logs as JSON, and checks its lines about the dialled connection.
 fn of_dialled(node: Peermux, id: &str, messages: &[&str]) {
     node.signal(Signal::TERM);
     let ended = node.ended();

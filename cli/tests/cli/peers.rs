@@ -221,10 +221,10 @@ fn who_adds_or_trusts_a_banned_node_learns_of_the_ban() {
         (&trusted["ban"]["node_id"], &trusted["ban"]["reason"]),
         (&id.as_str().into(), &"spam".into())
     );
-    // A node that is not static yet is not added.
+    // A node that is not static yet is added too, and dialled when the ban ends.
     node.peers(&["remove", &id]).succeeded();
-    let (line, _) = node.peers(&["add", &enode]).failed();
-    assert_eq!(line, format!("not added: {banned}; {lifts}"));
+    let added = node.peers(&["add", &enode]).succeeded();
+    assert_eq!(added, [format!("added {id}; but {banned}; {lifts}")]);
     node.peers(&["unban", &id]).succeeded();
     let added = node.peers(&["add", &enode, "--json"]).report();
     assert_eq!(
@@ -487,7 +487,9 @@ fn a_kept_node_that_was_banned_at_the_start_is_dialled_when_the_ban_is_lifted() 
     );
     node.peers(&["stop"]).succeeded();
     let mut node = node.again();
-    node.process.log("a kept static node is not added");
+    let failed = node.process.event("dial_failed");
+    let text = failed["error"]["text"].as_str().expect("a text");
+    assert!(text.ends_with("it is banned"), "{failed}");
     node.peers(&["unban", &id]).succeeded();
     assert_eq!(node.process.event("peer_add")["node_id"], id);
 }
