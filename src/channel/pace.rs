@@ -10,7 +10,7 @@ use super::Quota;
 use super::quota::TokenBucket;
 use crate::mutex::Mutex;
 
-/// Called at the end of each wait for a quota, with its end and its duration.
+/// Called when a wait for a quota ends, with its end and its duration.
 ///
 /// It must return quickly, because the caller may hold a lock.
 pub(crate) type HoldObserver = dyn Fn(Instant, Duration) + Send + Sync;
