@@ -51,8 +51,8 @@ pub(crate) struct Queue<T, K = ()> {
     room: Notify,
 }
 
-/// The maximum number of empty small lines that are kept. They save an allocation for each item
-/// that is read immediately.
+/// The maximum number of empty small lines that are kept. The next item of such a line's
+/// source needs no allocation.
 const IDLE_LINES: usize = 16;
 /// A line is small if it has room for at most this many items.
 const SMALL_LINE: usize = 16;
@@ -123,8 +123,8 @@ impl<T, K: Source> State<T, K> {
         Some(item)
     }
 
-    /// Takes the newest item of the source with the largest share. `None` unless that share is
-    /// larger than the share of `source` with another item of this weight.
+    /// Takes the newest item of the source with the largest share. Returns `None` if `source`, with
+    /// another item of this weight, would have at least that share.
     fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
@@ -136,8 +136,9 @@ impl<T, K: Source> State<T, K> {
         Some(item)
     }
 
-    /// Takes the oldest item of the source with the largest share. The share of `source` includes
-    /// another item of this weight. `None` if `source` has the largest share, but no older item.
+    /// Takes the oldest item of the source with the largest share. In this comparison, `source`
+    /// counts as if it had another item of this weight. Returns `None` if `source` has the largest
+    /// share, but no items.
     fn expire(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let has_older = self.lines.get(&source).is_some_and(|line| line.share > 0);
@@ -227,8 +228,9 @@ impl<T, K: Source> Queue<T, K> {
     }
 
     /// Like [`push_from`](Self::push_from), but makes room by dropping items. It drops the newest
-    /// items of the source with the largest share, while that share exceeds the one that `source`
-    /// would have. Counts the dropped items and returns their number.
+    /// items of the source with the largest share. It stops when there is room, or when `source`,
+    /// with this item, would have at least that share. Counts the dropped items and returns their
+    /// number.
     pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
         self.push_over(source, item, weight, State::crowd_out)
     }
@@ -524,7 +526,7 @@ mod tests {
         assert!(queue.push_fairly('a', item(), 10).is_ok());
         let refused = queue.push_fairly('c', item(), 35);
         assert!(matches!(refused, Err(Full::NoRoom(_))));
-        assert!(queue.dropped() > 1, "some made room in vain");
+        assert!(queue.dropped() > 1, "dropped, but still no room");
         assert!(!locked.load(Ordering::Relaxed));
     }
 

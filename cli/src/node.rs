@@ -114,7 +114,8 @@ pub(crate) async fn connect(
 
 /// Sets up a connection with any node.
 ///
-/// Announces the remote's own capabilities, so that the remote does not refuse a useless peer.
+/// Announces the capabilities that the remote announced. Otherwise it could refuse the connection, as
+/// one with a "useless peer".
 pub(crate) async fn set_up(
     stream: TcpTransport,
     key: &SecretKey,

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::config::Config;
 
-/// The least likeness of a name to the setting that is suggested; 1 means equal.
+/// A setting is suggested if its similarity to a name exceeds this; 1 means equal.
 const ALIKE: f64 = 0.8;
 
 /// The full names of all settings, such as `memory.per_peer`.
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let mut names = Names::default();
-    // Every configuration has a JSON form. Without one, nothing is suggested.
+    // Every configuration has a JSON form, so the default below is never used.
     let defaults = serde_json::to_value(Config::new(ServerConfig::default(), None));
     names.add("", &defaults.unwrap_or_default());
     names

@@ -17,7 +17,7 @@ pub trait AddressSource<T>: Send + 'static {
     ///
     /// `filter` must allow the address, since the manager drops all others. The source may wait
     /// until it has one. `None` means that there is none at present. The manager then asks again
-    /// after a growing wait, as it does after a panic. Only one call runs at a time. The manager
+    /// after a growing wait. A panic counts as `None`. Only one call runs at a time. The manager
     /// drops the future when it stops.
     fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }

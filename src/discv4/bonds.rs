@@ -1,4 +1,4 @@
-//! Endpoint proofs of other nodes and of ours.
+//! The endpoint proofs that other nodes gave us, and that we gave them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -62,7 +62,7 @@ impl Discv4Builder {
         self
     }
 
-    /// Seeds the random targets, so that a run can be replayed.
+    /// Sets the seed of the random lookup targets, so that a run can be replayed.
     ///
     /// The default is the system's randomness.
     pub fn rng_seed(mut self, seed: u64) -> Self {

@@ -1,4 +1,4 @@
-//! Access to the table, for programs and recorders.
+//! Access to the table of metrics, for programs and recorders.
 
 use super::MetricInfo;
 use super::table::ALL;

@@ -7,9 +7,9 @@ use crate::message::WireMessage;
 impl Peer {
     /// Returns a sender for the running protocol whose messages are `M`.
     ///
-    /// It is for use outside the protocol's function; both send through the same queue. Returns
-    /// `None` if no protocol with these messages runs with this peer, or if the connection is
-    /// ending. If several protocols use them, this returns the sender of the first by name;
+    /// It is for use outside the protocol's function, and uses the same queue as the function.
+    /// Returns `None` if no protocol with these messages runs with this peer, or if the connection
+    /// is ending. If several protocols use them, this returns the sender of the first by name;
     /// [`sender_of`](Self::sender_of) selects by name.
     ///
     /// The remote receives these messages interleaved with those of the function. A protocol that

@@ -64,7 +64,7 @@ impl<M: RequestMessages> Answers<M> {
         entries.any(|entry| entry.code == code && entry.busy.is_some())
     }
 
-    /// Returns the busy answer to a request, which is sent if there are too many.
+    /// Returns the answer to a request beyond the limits.
     pub(super) fn busy(&self, request: M) -> Option<M> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;

@@ -59,10 +59,11 @@ impl<M: RequestMessages> RequestsBuilder<M> {
         self
     }
 
-    /// Sets the busy answer to requests of one type.
+    /// Sets the function that answers requests of one type beyond the limits.
     ///
-    /// A peer receives it for each request beyond those that [are being
-    /// answered](RequestConfig::with_answering) or [wait](RequestConfig::with_waiting).
+    /// A limited number of a peer's requests [are answered](RequestConfig::with_answering) at a
+    /// time, and a limited number [wait](RequestConfig::with_waiting). Each request beyond them
+    /// gets this busy answer.
     pub fn when_busy<R: Request<Messages = M>>(
         mut self,
         answer: impl Fn(R) -> R::Response + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! A summary of a peer that has ended.
+//! A summary of a peer whose connection has ended.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};

@@ -6,7 +6,8 @@ use crate::process::{Peermux, run};
 #[test]
 fn a_peer_that_left_is_explained() {
     let mut node = Node::start();
-    assert_eq!(node.run("why", &[]).succeeded(), ["no peer has ended"]);
+    let none = "no connection to a peer has ended";
+    assert_eq!(node.run("why", &[]).succeeded(), [none]);
     let (error, _) = node.run("why", &["0123"]).failed();
     assert!(error.contains("begins with 0123"), "{error}");
 

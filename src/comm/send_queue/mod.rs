@@ -39,7 +39,7 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct SendQueue {
     state: Mutex<State>,
-    /// Wakes the connection when its lane accepts nothing more.
+    /// Tells the connection that its lane accepts nothing more.
     over: Notify,
     /// Wakes calls that wait for memory when the queue ends or changes its budget.
     changed: Notify,
@@ -56,8 +56,8 @@ struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
     small: Gathered,
-    /// The charge for waiting messages and for reserved room. The lane itself charges a message
-    /// that enters it immediately.
+    /// The charge for waiting messages and for reserved room. A message that goes straight into
+    /// the lane is charged by the lane instead.
     memory: QueueCharge,
     /// Units beyond the bound, taken by messages from another queue. Freed units repay them first.
     owed: Owed,
@@ -221,7 +221,8 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Adds a message. Returns an uncharged one that has to wait but finds no memory.
+    /// Adds a message. Returns it if it must wait, but is not charged and there is no memory for
+    /// it.
     fn put(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let mut state = self.lock();
         let moved = match &state.end {
@@ -252,7 +253,7 @@ impl SendQueue {
         state.hand_over(&mut gone);
         let refused = match state.charge_last(part) {
             Ok(()) => {
-                // The message is charged now, so a lane that found no memory for it may take it.
+                // If the lane had no memory for the message, it can take it now that it is charged.
                 state.hand_over(&mut gone);
                 None
             }
@@ -298,7 +299,7 @@ impl SendQueue {
         }
     }
 
-    /// The queue that now takes this one's messages, which may be this one itself.
+    /// The queue that messages for this one go to now. It is this one, unless this one has moved.
     pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
         let mut queue = Arc::clone(self);
         loop {

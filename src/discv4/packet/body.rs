@@ -89,8 +89,8 @@ impl Neighbors {
     /// Returns at least one packet.
     #[must_use]
     pub fn split(nodes: &[Neighbor], expiration: u64) -> Vec<Self> {
-        // Hash, signature and type; the headers of two lists of more than 255 bytes; the
-        // expiration.
+        // The bytes of a packet that are not nodes: hash, signature and type; the headers of two
+        // lists of more than 255 bytes; the expiration.
         const BESIDE: usize = KIND + 1 + 3 + 3 + 9;
         let mut packets = vec![Self {
             nodes: Vec::new(),
@@ -204,7 +204,7 @@ impl<'a> Fields<'a> {
     fn end(self) -> Result<(), PacketError> {
         let mut list = self.list;
         while !list.is_empty() {
-            // Accept a single byte with a header that it does not need.
+            // `raw` rejects a byte below 0x80 that has a header, since it needs none. Accept it.
             if let [0x81, _, rest @ ..] = list.rest() {
                 list = Reader::new(rest);
                 continue;

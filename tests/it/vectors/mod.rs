@@ -50,7 +50,9 @@ pub(crate) fn key(value: &Value, name: &str) -> SecretKey {
     SecretKey::from_bytes(&array(value, name)).unwrap()
 }
 
-/// Returns the randomness for `packet`, "auth" or "ack", which `side` sent.
+/// Returns the randomness with which `side` made `packet`.
+///
+/// The packet is "auth" or "ack".
 fn randomness(transcript: &Value, side: &str, packet: &str) -> HandshakeRandomness {
     let made_with = &transcript[packet];
     HandshakeRandomness::from_parts(

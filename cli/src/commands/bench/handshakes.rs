@@ -82,7 +82,9 @@ pub(super) async fn run(
     Ok(Measurement::Complete)
 }
 
-/// Makes a key with its public key, which nodes compute long before they connect.
+/// Makes a key, and computes its public key before the measurement.
+///
+/// A real node also has it before it connects.
 fn new_key() -> SecretKey {
     let key = SecretKey::generate();
     key.public_key();

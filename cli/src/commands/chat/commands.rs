@@ -43,7 +43,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The connected peers, by the events of the chat.
+/// The peers that the chat's events report as connected.
 #[derive(Debug, Default)]
 pub(super) struct Present(Mutex<BTreeMap<NodeId, String>>);
 

@@ -30,9 +30,9 @@ const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
 /// The size limit of messages, in bytes. No larger one is needed here.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// The time for a Pong after the Status of `eth`.
+/// How long to wait for a Pong after the node's Status of `eth`.
 ///
-/// reth sends no Pong before it has our Status.
+/// reth sends no Pong before it has received a Status, and a crawl sends none.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
 /// The time for a node to close the connection after our Disconnect.
@@ -73,7 +73,7 @@ impl Visitor {
             .unwrap_or(Err(ConnectError::Timeout))
             .map_err(|error| not_connected(&error))?;
         if to.tcp_endpoint().is_none() {
-            let why = "its name has an address that must not be dialled";
+            let why = "its name has no address that may be dialled";
             return Err(Visited::not_dialled(why));
         }
         let dialled = timeout(self.limit, self.dialer.dial(&to)).await;
@@ -85,7 +85,7 @@ impl Visitor {
         established.map_err(|error| not_met(&error))
     }
 
-    /// Replaces names by addresses, as far as these may be dialled.
+    /// Replaces names by those of their addresses that may be dialled.
     async fn resolved(&self, to: &Enode) -> Result<Enode, ConnectError> {
         let mut resolved = Enode::incomplete(*to.public_key());
         for endpoint in to.tcp_endpoints() {
@@ -108,7 +108,8 @@ impl Visitor {
 /// Returns the capabilities to offer.
 ///
 /// A node that speaks `eth` is offered only that, so that the codes of its messages are known. Other nodes
-/// are offered their own, so that they do not refuse a useless peer before they have answered.
+/// are offered the capabilities that they announced. Otherwise they could refuse the connection, as one
+/// with a "useless peer", before they have answered.
 fn offered(theirs: &Hello) -> Vec<Capability> {
     match eth_version(theirs) {
         Some(version) => vec![Capability::new(eth::NAME, version)],
@@ -185,11 +186,11 @@ impl Talk {
                     let reason = decode_disconnect(&payload, false);
                     let text = format!("it disconnected: {}", reason_text(reason));
                     let (stage, fault) = (Stage::Message, Fault::Remote);
-                    // It explains more than a failed write does.
+                    // The node's reason replaces an earlier failure, since it explains more.
                     self.failure = Some(FailureInfo::new(stage, fault, reason, text));
                     self.ended = true;
                 }
-                // The Status of `eth`, whose codes come first if it is shared.
+                // The first code after the base protocol: if `eth` is shared, its Status.
                 BASE_LENGTH => self.take_status(payload),
                 _ => {}
             }

@@ -20,7 +20,7 @@ use crate::node;
 pub(super) const SLOW_QUEUE: usize = 64;
 /// The number of greetings and answers.
 pub(super) const GREETINGS: usize = 4;
-/// The stall limit here, which is 8 s by default.
+/// The stall limit of the demo's nodes, less than the default of 8 s.
 const STALL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A node of the demo.
@@ -113,7 +113,7 @@ impl Node {
         dialled.map_err(Failure::because)
     }
 
-    /// Waits for the end of a peer of the node.
+    /// Waits until a peer of the node is dropped.
     pub(super) async fn next_drop(&mut self) -> Option<(NodeId, Arc<PeerOutcome>)> {
         loop {
             if let PeerEvent::Dropped { peer, outcome } = self.events.recv().await?.ok()? {

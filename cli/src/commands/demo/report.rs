@@ -143,7 +143,7 @@ impl fmt::Display for Throughput {
     }
 }
 
-/// Round trips beside a protocol that does not read.
+/// Round trips while another protocol does not read its messages.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "slow")]
 pub(super) struct SlowReport {
@@ -160,12 +160,12 @@ impl fmt::Display for SlowReport {
             p50_beside_us,
         } = self;
         writeln!(f, "   {:<41} median {p50_before_us:.0} µs", "echo before")?;
-        let beside = format!("echo beside {queued} unread messages");
+        let beside = format!("echo while {queued} messages wait unread");
         write!(f, "   {beside:<41} median {p50_beside_us:.0} µs")
     }
 }
 
-/// A peer has ended.
+/// A peer was dropped.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "peer_drop")]
 pub(super) struct Dropped {

@@ -63,7 +63,7 @@ The first line is the node's enode URL, printed once it accepts connections. dis
 for discovery: 0 if it takes no part, left out if it is the port of --addr. The second line is the node's
 record, which is printed again when it changes (record). Each further line is an event, after its time:
   peer_add            a peer has connected
-  peer_drop           a peer has ended
+  peer_drop           the connection to a peer has ended
   dial_failed         a dial failed; with the time until the next try, if there is one
   inbound_rejected    an inbound connection was closed before a byte was read
   inbound_failed      an inbound connection did not become a peer

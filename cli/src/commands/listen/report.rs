@@ -94,7 +94,7 @@ impl fmt::Display for About {
     }
 }
 
-/// The beginning or the end of a peer.
+/// A peer was added or dropped.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum PeerReport {
@@ -116,7 +116,7 @@ pub(crate) enum PeerReport {
 }
 
 impl PeerReport {
-    /// Returns the report on an event, if a peer begins or ends with it.
+    /// Returns the report on an event that adds or drops a peer.
     pub(crate) fn of(event: &PeerEvent) -> Option<Self> {
         match event {
             PeerEvent::Added { peer } => Some(Self::PeerAdd(About::new(peer))),

@@ -35,7 +35,7 @@ pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure>
         return out.tell_all(&lines.collect::<Vec<_>>());
     }
     if ended.is_empty() {
-        out.remark("no peer has ended");
+        out.remark("no connection to a peer has ended");
         return Ok(());
     }
     let now = SystemClock::new().now();

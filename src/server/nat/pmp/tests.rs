@@ -1,6 +1,6 @@
 //! Tests with a router that speaks only NAT-PMP, on a loopback address.
 //!
-//! `tests/interop` uses a router that speaks both.
+//! The router in `tests/interop` speaks PCP too.
 
 use std::sync::{Arc, Mutex};
 
@@ -46,7 +46,7 @@ fn answer(request: &[u8], result: u8, asked: &Asked) -> Vec<u8> {
             let external: &[u8] = if lease == [0; 4] { &[0, 0] } else { &[16, 1] };
             [&[0, op, 0, result, 0, 0, 0, 1], port, external, lease].concat()
         }
-        // For another version, the error is in this version's format.
+        // A request of another version gets an error in the format of NAT-PMP.
         _ => vec![0, op, 0, 1, 0, 0, 0, 1],
     }
 }
