@@ -34,7 +34,9 @@ impl<M: RequestMessages> Requests<M> {
     /// Returns a request that is sent to one peer after another until one answers.
     ///
     /// Peers with a free slot are tried first; among them, the peers with the fewest timeouts in a
-    /// row, then the fastest. A peer that has not been asked before counts as fast.
+    /// row, then the fastest. A peer that has not been asked before counts as fast. If no other peer
+    /// is left, a peer whose protocol is still in its handshake is asked, as by
+    /// [`request`](Self::request).
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {
             requests: self,
@@ -135,8 +137,17 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         (peer, result)
     }
 
-    /// The peer to ask next.
+    /// The peer to ask next. Peers whose handshake is under way come last: a request to one of them
+    /// waits for the handshake.
     fn next(&self, tried: &[NodeId]) -> Option<Peer> {
+        self.next_ready(tried).or_else(|| {
+            let unready = self.requests.unready().into_iter();
+            let left = unready.filter(|peer| !tried.contains(&peer.id()));
+            left.filter(|peer| (self.among)(peer)).min_by_key(Peer::id)
+        })
+    }
+
+    fn next_ready(&self, tried: &[NodeId]) -> Option<Peer> {
         let remotes = self.requests.remotes().into_iter();
         let left = remotes.filter(|remote| !tried.contains(&remote.peer.id()));
         let wanted = left.filter(|remote| (self.among)(&remote.peer));

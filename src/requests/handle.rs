@@ -173,7 +173,10 @@ impl<M: RequestMessages> Requests<M> {
         }
     }
 
-    /// Returns the peers that can be asked now.
+    /// Returns the peers that can be asked now: those that have completed the protocol's handshake.
+    ///
+    /// A peer may be missing right after the connection is made. [`request`](Self::request) and
+    /// [`any`](Self::any) wait for it.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         let all = self.0.registry.all().into_iter();
@@ -211,6 +214,10 @@ impl<M: RequestMessages> Requests<M> {
 
     pub(super) fn remotes(&self) -> Vec<Arc<Remote<M>>> {
         self.0.registry.all()
+    }
+
+    pub(super) fn unready(&self) -> Vec<Peer> {
+        self.0.registry.unready()
     }
 
     fn attach(&self, peer: Peer, conn: ProtocolConn<M>, mut listed: Listed<M>) -> RequestConn<M> {

@@ -69,6 +69,13 @@ impl<M: RequestMessages> Registry<M> {
             .collect()
     }
 
+    /// The listed peers that are not ready yet: their handshake is under way.
+    pub(super) fn unready(&self) -> Vec<Peer> {
+        let peers = self.peers.lock();
+        let unready = peers.values().filter(|entry| entry.remote.is_none());
+        unready.map(|entry| entry.peer.clone()).collect()
+    }
+
     /// Returns a peer if it is ready.
     pub(super) fn get(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
         self.peers.lock().get(id)?.remote.clone()

@@ -53,6 +53,19 @@ async fn requests_wait_for_the_handshake() {
     assert_eq!(ours.peers().len(), 1);
 }
 
+/// Right after a dial there may be no other peer to ask.
+#[tokio::test(start_paused = true)]
+async fn a_request_to_any_peer_waits_for_the_handshake_of_the_last_one() {
+    let (ours, theirs) = (echoes().build(), echoes().build());
+    let pair = Pair::of_protocols(
+        with_status(&ours, 1, Duration::ZERO),
+        with_status(&theirs, 1, 3 * SECOND),
+    )
+    .await;
+    let (peer, value) = ours.any(get("cat")).send().await.unwrap();
+    assert_eq!((peer.id(), value), (*pair.id(), Value(Some("cat".into()))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_fails_fails_the_requests_that_wait() {
     let (ours, theirs) = (echoes().build(), echoes().build());
