@@ -22,6 +22,8 @@ pub fn messages(input: TokenStream) -> TokenStream {
 }
 
 /// Implements `RlpValue` for a struct, as the list of its fields.
+///
+/// The trait of that name documents the attributes of fields.
 #[proc_macro_derive(RlpValue, attributes(rlp))]
 pub fn rlp_value(input: TokenStream) -> TokenStream {
     done(record::expand(input.into()))

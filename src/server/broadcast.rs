@@ -102,6 +102,9 @@ impl Server {
     /// The message is encoded and compressed once. All peers share its memory. It counts once
     /// towards the node's memory budget, but fully towards the limits of each peer.
     ///
+    /// Peers whose own handshake of the protocol is still under way receive the message as well. If
+    /// the protocol has one, `to` should accept only peers that have passed it.
+    ///
     /// No peer delays the others: the message is first queued for all peers with room. Then the
     /// call waits for the remaining peers together.
     ///

@@ -168,6 +168,9 @@ impl Server {
 
     /// Connects to a node once, and returns when [its protocols run](Peer::running).
     ///
+    /// The other node may learn of the connection a moment later. There,
+    /// [`watch_peers_with`](Self::watch_peers_with) waits for the new peer.
+    ///
     /// If a dial of the node is under way for any reason, this waits for its outcome. If a static
     /// node is waiting for its next attempt, this dials it immediately.
     ///
