@@ -87,15 +87,17 @@
 /// | [`Foreign<T>`](crate::rlp::Foreign) | a type of the `rlp` crate's traits |
 ///
 /// A list of small items takes much more memory than its payload: 32 bytes for each empty
-/// [`Bytes`](crate::Bytes), which takes one byte on the wire. `max_memory` limits it. A `max` for
-/// each list and a `max_size` that fits the protocol are tighter limits and self-documenting.
+/// [`Bytes`](crate::Bytes), which takes one byte on the wire. `max_memory` limits this memory. A
+/// `max` for each list and a `max_size` that fits the protocol are tighter limits and
+/// self-documenting.
 ///
 /// # Requests
 ///
 /// `-> Answer` means that the message `Answer` of the same set answers this one. Several requests
-/// may share an answer. On the wire, both begin with an id. Each becomes a struct next to the enum,
-/// which gets the derives of the set and implements [`Request`](crate::message::Request) or
-/// [`Response`](crate::message::Response). The enum's variant holds the id and the struct:
+/// may share an answer. On the wire, a request and its answer both begin with an id. Each of them
+/// becomes a struct next to the enum. This struct gets the derives of the set and implements
+/// [`Request`](crate::message::Request) or [`Response`](crate::message::Response). The enum's
+/// variant holds the id and the struct:
 ///
 /// ```
 /// use peermux::message::{RequestMessages, Role};

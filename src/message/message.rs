@@ -11,7 +11,7 @@ use crate::spare::Spare;
 pub struct Message {
     /// The code, below the protocol's length.
     pub code: u64,
-    /// The uncompressed payload. By convention it is a single RLP value, which is not checked.
+    /// The uncompressed payload. By convention it is a single RLP value, but this is not checked.
     ///
     /// A received payload of up to 1 KiB shares a chunk of 4 KiB with other messages of its
     /// protocol, and so do the [`Bytes`] of a typed message. Copy payloads that are kept for long,
@@ -43,7 +43,7 @@ impl fmt::Debug for Message {
 
 /// The messages of a [`ProtocolConn`](crate::ProtocolConn).
 ///
-/// These are raw [`Message`]s, or an enum made with [`messages!`](crate::messages).
+/// The messages are raw [`Message`]s, or an enum made with [`messages!`](crate::messages).
 pub trait WireMessage: Sized + Send + 'static {
     /// The number of codes of a typed set; `None` if the protocol defines it.
     const LENGTH: Option<u64>;
@@ -65,8 +65,8 @@ pub trait WireMessage: Sized + Send + 'static {
 
     /// The encoded payload, for a message that is sent immediately.
     ///
-    /// It may share memory with other payloads, which it keeps allocated, or reuse the memory of an
-    /// earlier one.
+    /// The payload may share memory with other payloads, and then keeps all of that memory
+    /// allocated. It may also reuse the memory of an earlier payload.
     #[doc(hidden)]
     fn to_payload(&self, _spare: Option<&Spare>) -> Bytes {
         self.encode()
@@ -98,7 +98,7 @@ impl WireMessage for Message {
 
 /// A received message that its protocol cannot accept.
 ///
-/// If a handler returns it, the peer is disconnected with
+/// If a handler returns this error, the peer is disconnected with
 /// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -139,7 +139,7 @@ pub enum MessageError {
     NotAllowed {
         /// The code received, relative to the protocol.
         code: u64,
-        /// The rule that it breaks.
+        /// The rule that the message breaks.
         rule: &'static str,
     },
 }

@@ -1,7 +1,7 @@
 //! Encoding and decoding of payloads.
 //!
-//! Used by the code that [`messages!`](crate::messages) generates, and by the library's own
-//! messages.
+//! The code that [`messages!`](crate::messages) generates uses this module, and so do the library's
+//! own messages.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -17,10 +17,10 @@ pub use crate::spare::Spare;
 
 /// The payload of a typed message.
 pub trait Payload {
-    /// An estimate of its size in bytes.
+    /// An estimate of the payload's size in bytes.
     fn size(&self) -> usize;
 
-    /// Appends it to `out`.
+    /// Appends the payload to `out`.
     fn write(&self, out: &mut BytesMut);
 }
 
@@ -41,8 +41,8 @@ pub fn encode_message(message: &impl Payload, spare: Option<&Spare>) -> Bytes {
 
 /// Encodes a payload of about `size` bytes that is sent immediately.
 ///
-/// A small payload goes into memory that the payloads of a thread share. A large one goes into
-/// memory that another payload has left in `spare`.
+/// A small payload goes into memory that the payloads of a thread share. A large payload goes into
+/// memory that another one has left in `spare`.
 pub fn encode_shared(
     size: usize,
     spare: Option<&Spare>,
@@ -71,7 +71,8 @@ pub fn encode_shared(
 
 /// Decodes the payload of `message`, whose name is `name`, with `read`.
 ///
-/// Its values may take `memory` bytes on the heap; `None` means the default for its size.
+/// The values in the payload may take `memory` bytes on the heap; `None` means the default for the
+/// payload's size.
 ///
 /// # Errors
 /// [`MessageError`] for a payload that is too large, is not canonical, or does not match this

@@ -17,23 +17,23 @@ pub trait RequestMessages: WireMessage + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
-    /// It is the request with this id, which its sender chose.
+    /// The message is the request with this id, which its sender chose.
     Request(u64),
-    /// It answers the request with this id.
+    /// The message answers the request with this id.
     Response(u64),
-    /// It is neither a request nor a response.
+    /// The message is neither a request nor a response.
     Other,
 }
 
 /// A message that is answered by another.
 pub trait Request: Sized + Send + 'static {
-    /// The set that it belongs to.
+    /// The set that the request belongs to.
     type Messages: RequestMessages;
-    /// The message that answers it.
+    /// The message that answers the request.
     type Response: Response<Messages = Self::Messages>;
-    /// Its name in the set.
+    /// The request's name in the set.
     const NAME: &'static str;
-    /// Its code, relative to the protocol.
+    /// The request's code, relative to the protocol.
     const CODE: u64;
 
     /// Wraps the request in a message with this id.
@@ -45,11 +45,11 @@ pub trait Request: Sized + Send + 'static {
 
 /// A message that answers another.
 pub trait Response: Sized + Send + 'static {
-    /// The set that it belongs to.
+    /// The set that the response belongs to.
     type Messages: RequestMessages;
-    /// Its name in the set.
+    /// The response's name in the set.
     const NAME: &'static str;
-    /// Its code, relative to the protocol.
+    /// The response's code, relative to the protocol.
     const CODE: u64;
 
     /// Wraps the response in a message, with the id of the request that it answers.

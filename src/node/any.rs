@@ -9,7 +9,8 @@ use super::{Endpoint, Enode, EnodeError, NodeId, NodeRecord, PublicKey, RecordEr
 
 /// A node, as an enode URL or as a node record.
 ///
-/// The beginning of the text selects the form. Unlike [`Enode`], it rejects a bare public key.
+/// The beginning of the text selects the form. Unlike [`Enode`], a `Node` is not parsed from a bare
+/// public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Text that begins with `enode://`.

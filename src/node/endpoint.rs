@@ -180,8 +180,8 @@ fn discport(query: &str) -> Result<&str, EndpointError> {
     }
 }
 
-/// Whether a resolver can look up this name, with or without a trailing dot. A name whose last
-/// part is a number is rejected, as a mistyped IPv4 address.
+/// Whether a resolver can look up this name, with or without a trailing dot. A name whose last part
+/// is a number is rejected, because it is probably a mistyped IPv4 address.
 fn is_dns_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {

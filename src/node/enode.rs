@@ -44,7 +44,7 @@ impl Enode {
 
     /// Returns a node at an endpoint.
     ///
-    /// An IPv4 address inside an IPv6 address becomes IPv4.
+    /// An IPv6 address that contains an IPv4 address becomes that IPv4 address.
     pub fn with_endpoint(public_key: PublicKey, mut endpoint: Endpoint) -> Self {
         if let Host::Ip(ip) = &mut endpoint.host {
             *ip = ip.to_canonical();
@@ -59,7 +59,7 @@ impl Enode {
     /// Adds another endpoint of the same node.
     ///
     /// A record may name one endpoint for each address family. The URL does not contain the second
-    /// one, so it is lost where only the URL is stored.
+    /// endpoint, so this endpoint is lost where only the URL is stored.
     #[must_use]
     pub fn with_other_endpoint(mut self, other: Endpoint) -> Self {
         let other = Self::with_endpoint(self.public_key, other).endpoint;
@@ -108,7 +108,7 @@ impl Enode {
         all.filter(|endpoint| endpoint.tcp != 0)
     }
 
-    /// Keeps only the endpoint with this address, or all if none matches.
+    /// Keeps only the endpoint with this address, or all endpoints if none has it.
     #[cfg(feature = "server")]
     pub(crate) fn reached_at(&self, addr: Option<SocketAddr>) -> Self {
         let reached = |endpoint: &Endpoint| addr.is_some() && endpoint.socket_addr() == addr;
@@ -162,7 +162,7 @@ pub enum EnodeError {
     KeyHex {
         /// The first character that is not a digit.
         found: char,
-        /// Its position in the key, in characters from 0.
+        /// The position of this character in the key, in characters from 0.
         position: usize,
     },
     /// The public key is not a point on the curve secp256k1.

@@ -22,8 +22,8 @@ pub enum Group {
         /// The length of the network's prefix, in bits.
         bits: u8,
     },
-    /// An IPv6 network: /32 of a public address, /64 of a private one. It is /36 in 2001:470::/32,
-    /// where a tunnel broker assigns addresses.
+    /// An IPv6 network: /32 of a public address, /64 of a private one. In 2001:470::/32, where a
+    /// tunnel broker assigns addresses, the network is /36.
     V6 {
         /// The network's first address.
         network: Ipv6Addr,

@@ -14,8 +14,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::keccak::keccak256;
 
-/// Randomly blinded once, against side-channel attacks. Newer versions of the crate blind it again
-/// for every signature and every new key, which takes more than half the time of those operations.
+/// The context is randomly blinded once, against side-channel attacks. Newer versions of the crate
+/// blind it again for every signature and every new key, which takes more than half the time of
+/// those operations.
 static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut seed = Zeroizing::new([0; 32]);
     rand::rng().fill_bytes(seed.as_mut());
@@ -54,16 +55,17 @@ pub enum KeyError {
 ///
 /// The secret never appears in `Debug`, is compared in constant time and is wiped on drop.
 ///
-/// A core dump of the process still contains it, and a debugger of the same user can read it. The
-/// library does not change the process to prevent this. An application can set the limit
+/// A core dump of the process still contains the key, and a debugger of the same user can read it.
+/// The library does not change the process to prevent this. An application can set the limit
 /// `RLIMIT_CORE` to zero and, on Linux, make itself not dumpable (`PR_SET_DUMPABLE`) before it
 /// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a
 /// key file only if no other user can.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,
-    /// Computed on first use. The ephemeral key of a dial only signs and computes shared secrets;
-    /// only the remote needs its public key, and recovers it from the signature.
+    /// Computed on first use, because some keys do not need it. The ephemeral key of a dial only
+    /// signs and computes shared secrets. Its public key is needed only by the remote, which
+    /// recovers it from the signature.
     public: OnceLock<PublicKey>,
 }
 
@@ -83,7 +85,7 @@ impl SecretKey {
         let mut bytes = Zeroizing::new([0u8; Self::LENGTH]);
         loop {
             rng.fill_bytes(bytes.as_mut());
-            // One draw in 2^128 is out of range.
+            // About one draw in 2^128 is out of range, and is repeated.
             if let Ok(key) = Self::from_bytes(&bytes) {
                 return key;
             }

@@ -49,10 +49,10 @@ impl CodecError {
 
 /// Encodes and decodes [`RawMessage`]s on a session, for `tokio_util::codec::Framed`.
 ///
-/// It starts in the state of a connection before its Hellos: it accepts frames of at most 2049
+/// A new codec is in the state of a connection before its Hellos: it accepts frames of at most 2049
 /// bytes until [`set_max_frame_size`](Self::set_max_frame_size), and does not compress until
-/// [`set_snappy`](Self::set_snappy). Both take effect on the frame after the last one returned,
-/// even if more bytes have already been read, because frames are decoded one at a time.
+/// [`set_snappy`](Self::set_snappy). Both settings take effect on the frame after the last one
+/// returned, even if more bytes have already been read, because frames are decoded one at a time.
 #[derive(Debug)]
 pub struct RlpxCodec {
     egress: Egress,
@@ -126,8 +126,8 @@ impl Decoder for RlpxCodec {
 
 /// Returns a frame's payload.
 ///
-/// EthereumJS and reth may send an uncompressed Disconnect although compression is on. Its reason
-/// is more useful than an error about its form, so it is accepted.
+/// EthereumJS and reth may send an uncompressed Disconnect although compression is on. Such a
+/// Disconnect is accepted, because its reason is more useful than an error about its form.
 fn payload(frame: &Frame<'_>, max: usize) -> Result<Bytes, FrameError> {
     match frame.payload(max) {
         Err(FrameError::Snappy(_)) if frame.id() == DISCONNECT && frame.data().len() <= 2 => {

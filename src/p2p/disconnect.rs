@@ -12,7 +12,7 @@ const MAX_PAYLOAD: usize = 2048;
 /// The reason for the end of a connection: one byte, with names for some values.
 ///
 /// A value without a name is kept unchanged. The type implements [`Error`](std::error::Error), so a
-/// protocol can return one to choose the reason that is sent to the remote.
+/// protocol can return a reason as its error, to choose what is sent to the remote.
 ///
 /// ```
 /// use peermux::p2p::DisconnectReason;
@@ -32,7 +32,7 @@ macro_rules! reasons {
             /// All reasons with a name, in the order of their codes.
             pub const NAMED: &'static [Self] = &[$(Self::$name),+];
 
-            /// Returns the constant's name and the text, or `None` if there is no name.
+            /// Returns the constant's name and text, or `None` for a value without a name.
             const fn entry(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $($code => Some((stringify!($name), $text)),)+
@@ -44,7 +44,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The remote, or our own caller, requested it.
+    /// The remote, or our own caller, requested the disconnect.
     REQUESTED = 0x00, "disconnect requested";
     /// The socket failed. Never sent, since the socket is gone.
     NETWORK_ERROR = 0x01, "network error";
@@ -88,7 +88,7 @@ impl DisconnectReason {
         (self != Self::NETWORK_ERROR && self != Self::INVALID).then_some(self)
     }
 
-    /// Returns the name in lower case for a metric; `unknown` for values without one.
+    /// Returns the reason's name in lower case for a metric, or `unknown`.
     #[cfg(feature = "server")]
     pub(crate) fn label(self) -> String {
         let name = self.entry().map(|(name, _)| name.to_ascii_lowercase());

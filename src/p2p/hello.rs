@@ -14,8 +14,8 @@ pub const MAX_HELLO: usize = 2048;
 
 /// The maximum number of capabilities in a Hello.
 ///
-/// Real nodes list fewer than ten. A Hello of 2 KiB has room for hundreds of tiny ones, each of
-/// which takes many times its size in memory.
+/// Real nodes list fewer than ten. A Hello of 2 KiB has room for hundreds of tiny capabilities,
+/// each of which takes many times its encoded size in memory.
 pub const MAX_CAPABILITIES: usize = 64;
 
 /// The minimum number of list elements of a Hello.
@@ -39,7 +39,7 @@ pub struct Hello {
     /// The node's capabilities, in the order of the Hello.
     ///
     /// Decoding omits entries whose name is not printable ASCII: no protocol of ours can have such
-    /// a name, so they cannot match. It rejects more than [`MAX_CAPABILITIES`].
+    /// a name, so they cannot match. Decoding fails if there are more than [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
     /// The TCP port on which the node claims to listen, or 0.
     ///
@@ -69,8 +69,8 @@ impl Hello {
 
     /// Encodes the payload, without the message id.
     ///
-    /// With a long client name or many capabilities it may exceed [`MAX_HELLO`], in which case
-    /// remotes reject it.
+    /// With a long client name or many capabilities the payload may exceed [`MAX_HELLO`], in which
+    /// case remotes reject it.
     pub fn encode(&self) -> Bytes {
         let mut payload = BytesMut::new();
         put_list(&mut payload, |hello| {
@@ -171,7 +171,7 @@ pub enum HelloError {
     /// A capability is not a pair of name and version.
     #[error("hello's capability {index} has {got} elements instead of 2")]
     CapabilityElements {
-        /// Its index in the list.
+        /// The capability's index in the list.
         index: usize,
         /// The number of elements of the capability.
         got: usize,

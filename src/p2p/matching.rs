@@ -41,7 +41,7 @@ pub enum MatchError {
         capability: Capability,
         /// The first message id that it would get.
         offset: u64,
-        /// Its number of codes.
+        /// The protocol's number of codes.
         length: u64,
     },
 }
@@ -106,7 +106,8 @@ pub fn match_capabilities(
 
 /// Checks that the message codes of `local` fit into 64 bits with any remote.
 ///
-/// A remote may share any version of a name, so the one with the most codes counts.
+/// A remote may share any version of a name, so for each name the version with the most codes
+/// counts.
 ///
 /// # Errors
 /// [`MatchError::IdsExhausted`] if there can be a remote with which they do not fit.

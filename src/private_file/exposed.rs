@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exposed {
-    /// It is a symbolic link, which is not followed, because its target can change later.
+    /// The path is a symbolic link. It is not followed, because its target can change later.
     #[error("{} is a symbolic link; give the path it leads to, {target:?}", path.display())]
     Link {
         /// The link.
@@ -15,7 +15,7 @@ pub enum Exposed {
         /// The path that it leads to.
         target: PathBuf,
     },
-    /// It belongs to a user that is neither the user of this process nor root.
+    /// The file or folder belongs neither to the user of this process nor to root.
     #[error(
         "{path} belongs to user {owner}, not to user {user} or root; run `chown {user} {path}`",
         path = path.display()
@@ -23,7 +23,7 @@ pub enum Exposed {
     Owner {
         /// The file or folder.
         path: PathBuf,
-        /// The id of its owner.
+        /// The id of the file's or folder's owner.
         owner: u32,
         /// The id of the user of this process.
         user: u32,
@@ -36,7 +36,7 @@ pub enum Exposed {
     Mode {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// The file's permission bits.
         mode: u32,
         /// The mode to pass to `chmod`.
         needed: &'static str,
@@ -50,12 +50,12 @@ pub enum Exposed {
     Writable {
         /// The folder.
         path: PathBuf,
-        /// Its permission bits.
+        /// The folder's permission bits.
         mode: u32,
         /// The mode to pass to `chmod`.
         needed: &'static str,
     },
-    /// It is neither a regular file nor a pipe.
+    /// The path leads to something that is neither a regular file nor a pipe.
     #[error("{} is neither a file nor a pipe", path.display())]
     Kind {
         /// The path.
@@ -111,8 +111,8 @@ fn judge(path: &Path, kind: Kind, owner: u32, user: u32, mode: u32) -> Result<()
     if !is_own && owner != ROOT {
         return Err(Exposed::Owner { path, owner, user });
     }
-    // Root grants another user access through the group. Others may list a folder, since each file
-    // in it has its own mode.
+    // Root grants another user access to a file through the group. A folder may be listed by
+    // others, since each file in it has its own mode.
     let (forbidden, needed) = match (kind, is_own) {
         (Kind::File, true) => (0o077, "600"),
         (Kind::File, false) => (0o037, "640"),

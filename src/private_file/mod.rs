@@ -39,7 +39,7 @@ use exposed::Kind;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Others could read or change it.
+    /// Other users could read or change the file or folder.
     #[error(transparent)]
     Exposed(#[from] Exposed),
     /// The operating system returned an error.
@@ -53,8 +53,8 @@ pub enum OpenError {
 /// later. Opening a named pipe waits for a writer.
 ///
 /// # Errors
-/// [`OpenError::Exposed`] if others can read or change it, or if the path is a symbolic link.
-/// [`OpenError::Io`] if it cannot be opened.
+/// [`OpenError::Exposed`] if others can read or change the file, or if the path is a symbolic link.
+/// [`OpenError::Io`] if the file cannot be opened.
 pub fn open(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -64,10 +64,10 @@ pub fn open(path: &Path) -> Result<File, OpenError> {
 /// Checks that only this user and root can change the content of a folder.
 ///
 /// # Errors
-/// [`OpenError::Exposed`] if others can change it, or if the path is a symbolic link.
-/// [`OpenError::Io`] if its metadata cannot be read.
+/// [`OpenError::Exposed`] if others can change the content, or if the path is a symbolic link.
+/// [`OpenError::Io`] if the folder's metadata cannot be read.
 pub fn check_folder(path: &Path) -> Result<(), OpenError> {
-    // A slash at the end of the path would follow a link.
+    // Removes a slash at the end of the path, because it would make the system follow a link.
     let path = path.components().as_path();
     if let Some(link) = Exposed::link(path) {
         return Err(link.into());
@@ -81,8 +81,9 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
 
 /// Writes a new file.
 ///
-/// An existing file is not changed. After an error there is no new file, unless the error occurred
-/// after its name was set: when the temporary name was removed or the folder flushed.
+/// An existing file is not changed. After an error there is usually no new file. It exists only if
+/// removing its temporary name failed, or flushing the folder, because it then already has its
+/// final name.
 ///
 /// # Errors
 /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if a file of that name exists, and any other I/O
@@ -142,8 +143,8 @@ fn open_checked(path: &Path, mut options: OpenOptions) -> Result<File, OpenError
     Ok(file)
 }
 
-/// Whether a path names a file descriptor of this process. It may look like a link, but no other
-/// user can change where it leads.
+/// Whether a path names a file descriptor of this process. Such a path may look like a link, but no
+/// other user can change where it leads.
 #[cfg(unix)]
 fn is_own_descriptor(path: &Path) -> bool {
     let folder = path.parent().map(fs::canonicalize);
@@ -195,7 +196,8 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // The file has been moved or was never created, or the folder can no longer be changed.
+        // Errors do not matter here: the file has been moved or was never created, or the folder
+        // can no longer be changed.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -231,7 +233,7 @@ fn move_by_link(
     }
     drop(create(to)?);
     fs::rename(from, to).inspect_err(|_| {
-        // This is the empty file created above.
+        // `to` is the empty file created above, which only reserved the name.
         let _ = fs::remove_file(to);
     })
 }

@@ -41,7 +41,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Reads a length of `width` bytes, and returns it with the bytes after it.
+/// Reads a length that takes `width` bytes, and returns it and the remaining bytes.
 fn long_length(width: usize, bytes: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     let (digits, rest) = bytes.split_at_checked(width).ok_or(RlpError::Truncated)?;
     match usize::try_from(number(digits)?) {
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
     /// Takes the next value, a list, and returns a reader of its elements.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else.
+    /// [`RlpError`] if the next value is not a list.
     pub fn list(&mut self) -> Result<Self, RlpError> {
         let item = self.item()?;
         if item.list {
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     /// Takes the next value, a byte string.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else.
+    /// [`RlpError`] if the next value is not a byte string.
     pub fn string(&mut self) -> Result<&'a [u8], RlpError> {
         let item = self.item()?;
         if item.list {
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
     /// Takes the next value, a number.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else or has more than 64 bits.
+    /// [`RlpError`] if the next value is not a number or has more than 64 bits.
     pub fn number(&mut self) -> Result<u64, RlpError> {
         number(self.string()?)
     }
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
     /// The type may accept bytes that are not in canonical form; check them first.
     ///
     /// # Errors
-    /// [`RlpError`] if no well-formed value is left, or the type rejects it.
+    /// [`RlpError`] if no well-formed value is left, or the type rejects the value.
     pub fn value<T: Decodable>(&mut self) -> Result<T, RlpError> {
         Ok(Rlp::new(self.raw()?).as_val()?)
     }

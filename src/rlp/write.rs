@@ -7,7 +7,7 @@ use super::{LIST, LONG, STRING, stands_for_itself};
 /// The maximum size of an encoded number, or of a header, in bytes.
 pub(crate) const MAX_HEADER: usize = 9;
 
-/// Writes `number` to the end of `buffer`.
+/// Writes the encoded `number` to the end of `buffer`, and returns the bytes written.
 #[inline]
 pub(crate) fn number(number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     match number {
@@ -16,7 +16,7 @@ pub(crate) fn number(number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     }
 }
 
-/// Writes the header for `length` bytes of content to the end of `buffer`.
+/// Writes the header for `length` bytes to the end of `buffer`, and returns it.
 #[inline]
 fn header(kind: u8, length: usize, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     match length {
@@ -30,7 +30,7 @@ fn single(byte: u8, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     &buffer[MAX_HEADER - 1..]
 }
 
-/// Writes `base` plus the number of digits, then `number` without leading zeros.
+/// Writes `base` plus the length of `number`, then `number` without leading zeros.
 fn digits(base: u8, number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     buffer[1..].copy_from_slice(&number.to_be_bytes());
     let zeros = number.leading_zeros() as usize / 8;
@@ -55,8 +55,9 @@ pub(crate) fn put_string(out: &mut BytesMut, value: &[u8]) {
 
 /// Appends a list of the elements that `append` appends.
 pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
-    // The length is known only at the end, so this leaves room for the longest header. It then
-    // moves the shorter side to close the gap.
+    // The length of the list is known only after its elements are written, so the code leaves room
+    // for the longest header. Afterwards it closes the gap by moving what is shorter: the bytes
+    // before the gap or the elements after it.
     let start = out.len();
     out.put_bytes(0, MAX_HEADER);
     append(out);
@@ -64,7 +65,8 @@ pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
     let header = header(LIST, out.len() - start - MAX_HEADER, &mut buffer);
     let surplus = MAX_HEADER - header.len();
     if start > out.len() - start {
-        // With many small lists in a large one, each moves only its own bytes.
+        // Here the elements are moved. With many small lists in a large one, each small list
+        // therefore moves only its own bytes.
         out[start..start + header.len()].copy_from_slice(header);
         out.copy_within(start + MAX_HEADER.., start + header.len());
         out.truncate(out.len() - surplus);

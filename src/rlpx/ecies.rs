@@ -1,6 +1,6 @@
 //! ECIES as RLPx uses it ([devp2p rlpx.md], "ECIES Encryption").
 //!
-//! ECDH on secp256k1, the concatenation KDF with SHA-256, AES-128-CTR and HMAC-SHA256.
+//! It combines ECDH on secp256k1, the concatenation KDF with SHA-256, AES-128-CTR and HMAC-SHA256.
 //!
 //! ```text
 //! packet = R (65) || IV (16) || ciphertext || tag (32)
@@ -17,7 +17,9 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::HandshakeError;
 use crate::node::{PublicKey, SecretKey};
 
-/// AES-128 with a 128-bit counter. With a random IV, the counter may carry over bit 64.
+/// AES-128 with a 128-bit counter.
+///
+/// A 64-bit counter is not enough: from a random IV, the count may carry over bit 64.
 type Cipher = ctr::Ctr128BE<Aes128>;
 
 const POINT: usize = 65;
@@ -40,7 +42,8 @@ struct Keys {
     encryption: Zeroizing<[u8; 16]>,
     /// 32 bytes, padded with zeros to a block of SHA-256.
     ///
-    /// HMAC itself pads like this; a key of a whole block cannot have a wrong length.
+    /// HMAC itself would pad the key in this way. Padding it here gives the key a fixed length, so
+    /// the length cannot be wrong.
     mac: Zeroizing<[u8; 64]>,
 }
 

@@ -92,13 +92,13 @@ impl HandshakeError {
 pub enum FrameError {
     /// The MAC of a header is wrong.
     ///
-    /// On the first frame, it means that the two sides do not share a key.
+    /// If the MAC of the first frame's header is wrong, the two sides do not share a key.
     #[error("frame header has a wrong MAC")]
     HeaderMac,
     /// The MAC of a body is wrong.
     #[error("frame body has a wrong MAC")]
     BodyMac,
-    /// A frame is larger than the limit at this point.
+    /// A frame is larger than the current limit.
     #[error("frame of {got} bytes, at most {max} are accepted")]
     FrameTooLarge {
         /// Bytes announced by the header.

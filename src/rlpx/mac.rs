@@ -28,12 +28,12 @@ impl Tag {
 /// without the secret. The MAC is the digest after that.
 pub(super) struct FrameMac {
     state: Keccak256,
-    /// Shared by both directions, since its round keys would be half of this struct.
+    /// Shared by both directions, because its round keys would be half of this struct.
     cipher: Arc<Aes256Enc>,
-    /// The digest of `state`, which the next header's MAC starts from.
+    /// The digest of `state`, from which the next header's MAC is computed.
     ///
-    /// It is the last frame's MAC. Keeping it saves one of four Keccak permutations for each small
-    /// frame.
+    /// This digest is also the last frame's MAC. Keeping it saves one of four Keccak permutations
+    /// for each small frame.
     digest: [u8; LENGTH],
 }
 
@@ -54,8 +54,8 @@ impl FrameMac {
 
     /// Absorbs a whole frame, and returns the MACs of its header and its body.
     ///
-    /// The state does not absorb the header's MAC, so it is computed in parallel with the digest
-    /// after the body.
+    /// The state does not absorb the header's MAC, so that MAC is computed in parallel with the
+    /// digest after the body.
     pub(super) fn frame(&mut self, header: &[u8; 16], body: &[u8]) -> (Tag, Tag) {
         self.absorb_seeded(self.digest, header);
         let (header, seed) = self.state.digest_update_digest(body);

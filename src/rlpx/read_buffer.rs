@@ -14,9 +14,10 @@ const KEEP: usize = 2 << 20;
 
 /// A read buffer that grows with the bytes received, not with the sizes announced.
 ///
-/// It starts at 4 KiB and doubles up to 64 KiB while reads fill it. For a larger frame it doubles
-/// further each time it is full, up to the size of that frame: a remote that announces 16 MiB and
-/// sends nothing costs 64 KiB. [`shrink`](Self::shrink) frees that memory.
+/// The buffer starts at 4 KiB and doubles up to 64 KiB while reads fill it. For a larger frame it
+/// doubles further each time it is full, up to the size of that frame. A remote that announces 16
+/// MiB and sends nothing therefore costs 64 KiB. [`shrink`](Self::shrink) frees the memory above 64
+/// KiB.
 ///
 /// ```
 /// # use peermux::rlpx::ReadBuffer;
@@ -34,7 +35,7 @@ pub struct ReadBuffer {
     ///
     /// They stay until room is needed, so that consuming a small frame moves nothing.
     start: usize,
-    /// The last read filled the buffer, so more bytes are probably waiting.
+    /// Whether the last read filled the buffer, so that more bytes are probably waiting.
     was_full: bool,
 }
 
@@ -111,8 +112,8 @@ impl ReadBuffer {
     ///
     /// Append with `AsyncReadExt::read_buf` or similar, and do not change the existing bytes.
     /// `total` is the number from [`Opened::NeedMore`](super::Opened::NeedMore), or 0: the bytes
-    /// needed, counted from the first unconsumed one. There is room for at least one byte, but not
-    /// always for all of them, so call this before each read.
+    /// needed, counted from the first unconsumed one. The buffer then has room for at least one
+    /// more byte, but not always for all that are needed, so call this before each read.
     pub fn prepare(&mut self, total: usize) -> &mut Vec<u8> {
         let capacity = self.next_capacity(total);
         self.was_full = false;
@@ -159,7 +160,9 @@ impl ReadBuffer {
         self.bytes.len() == self.bytes.capacity()
     }
 
-    /// Moves to new memory of exactly `capacity` bytes; growing a `Vec` may take more.
+    /// Moves the content to new memory of exactly `capacity` bytes.
+    ///
+    /// A `Vec` that grows by itself may take more.
     fn move_to(&mut self, capacity: usize) {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(self.filled());

@@ -7,19 +7,19 @@ use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
 use super::error::{SealError, SnappyError};
 
-/// The largest expansion factor: no element yields more than 64 bytes for 3.
+/// The largest expansion factor: the densest element yields 64 bytes from 3.
 const MAX_EXPANSION: usize = 22;
 
-/// The size of an independently compressed block, and the maximum of one literal.
+/// The size of an independently compressed block, and of the largest literal written here.
 const BLOCK: usize = 1 << 16;
 /// The tag of a literal with a two-byte length.
 const LITERAL_OF_TWO_BYTES: u8 = 61 << 2;
-/// The size of such a literal without its data, in bytes.
+/// The size of a literal with a two-byte length, without its data, in bytes.
 const LITERAL_HEAD: usize = 3;
 /// The maximum size of a message's length prefix, in bytes.
 const LENGTH_MAX: usize = 4;
 
-/// Compresses messages, and keeps its tables of up to 34 KiB between them.
+/// Compresses messages, and keeps its tables of up to 34 KiB between messages.
 pub(super) struct Compressor(Encoder);
 
 impl Compressor {
@@ -54,8 +54,8 @@ impl Compressor {
 
 /// Writes `data` as literals only, without copies.
 ///
-/// Short copies between short literals can take more room than the bytes that they replace, and a
-/// message of the largest size has no room left for that.
+/// This is needed because short copies between short literals can take more room than the bytes
+/// that they replace. A message of the largest size has no room left for that.
 fn store(data: &[u8], mut out: &mut [u8]) -> usize {
     let room = out.len();
     let mut length = data.len();
@@ -75,7 +75,7 @@ fn store(data: &[u8], mut out: &mut [u8]) -> usize {
 /// Returns the declared length of compressed `data`, without allocating.
 pub(super) fn declared_length(data: &[u8]) -> Result<u64, SnappyError> {
     if data.is_empty() {
-        // The library returns 0, but an empty payload compresses to one byte.
+        // The library returns a length of 0 here, but even an empty payload compresses to one byte.
         return Err(SnappyError::Empty);
     }
     match decompress_len(data) {
@@ -93,7 +93,7 @@ pub(super) fn decompress(
 ) -> Result<(), SnappyError> {
     let compressed = data.len();
     if declared > compressed.saturating_mul(MAX_EXPANSION) {
-        // The allocation stays in proportion to the bytes that the remote sent.
+        // Rejected, so that the allocation stays in proportion to the bytes that the remote sent.
         return Err(SnappyError::Expansion {
             declared,
             compressed,

@@ -15,7 +15,7 @@ pub(super) static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../tests/vectors/devp2p.json")).unwrap()
 });
 
-/// Decodes a hexadecimal member.
+/// Decodes the hexadecimal text in the member `name`.
 pub(super) fn hex(value: &Value, name: &str) -> Vec<u8> {
     let text = value[name].as_str().unwrap_or_else(|| panic!("no {name}"));
     HEXLOWER.decode(text.as_bytes()).unwrap()

@@ -19,9 +19,9 @@ use crate::transport::Transport;
 /// The largest first frame: a one-byte id and a Hello.
 const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
 
-/// A stream after auth and ack, with secrets, but before Hello.
+/// A stream with secrets, after the auth and ack packets and before any Hello.
 pub struct Authenticated<T: Transport> {
-    /// Boxed, because it is often moved before a peer starts, and its ciphers are large.
+    /// Boxed, because its ciphers are large and it is often moved before a peer starts.
     pub(crate) wire: Box<Wire<T>>,
     pub(super) about: Link,
 }
@@ -80,8 +80,8 @@ impl<T: Transport> Authenticated<T> {
     /// is switched on if both sides announce version 5 or higher.
     ///
     /// # Errors
-    /// [`SetupError`] at stage hello; if the error has a reason, a Disconnect with it has been
-    /// sent. [`SetupError::Refused`] if the remote has sent a Disconnect.
+    /// [`SetupError`] at stage hello; if the error has a reason, a Disconnect with this reason has
+    /// been sent. [`SetupError::Refused`] if the remote has sent a Disconnect.
     ///
     /// # Cancel safety
     /// Not cancel safe: a dropped call loses the stream.
@@ -94,7 +94,7 @@ impl<T: Transport> Authenticated<T> {
 
     /// Like [`exchange_hello`](Self::exchange_hello), but ends when `interrupted` completes.
     ///
-    /// It then returns the error of `interrupted`. On any error the caller sends the Disconnect,
+    /// The result is then the error of `interrupted`. On any error the caller sends the Disconnect,
     /// with [`NotMet::into_parts`].
     pub(crate) async fn exchange_hello_unless(
         mut self,
@@ -125,7 +125,8 @@ impl<T: Transport> Authenticated<T> {
         match result {
             Ok(result) => self.finish(result, hello.version),
             Err(error) if sent => Err(NotMet::new(error, self.wire)),
-            // A Disconnect cannot be sent in the middle of our Hello.
+            // Part of our Hello may have been sent, and a Disconnect cannot be sent in the middle
+            // of it.
             Err(error) => Err(NotMet::silent(error)),
         }
     }
@@ -207,7 +208,7 @@ impl<T: Transport> Authenticated<T> {
     }
 }
 
-/// A failed exchange of Hellos, with the Disconnect that has not been sent.
+/// A failed exchange of Hellos, together with a Disconnect that has still to be sent.
 pub(crate) struct NotMet<T: Transport> {
     error: SetupError,
     untold: Option<(Box<Wire<T>>, DisconnectReason)>,
@@ -241,7 +242,7 @@ impl<T: Transport> NotMet<T> {
     }
 }
 
-/// Returns the Hello's frame, after an ack that has not been sent yet.
+/// Returns the ack if it has not been sent yet, followed by the Hello's frame.
 fn seal_hello<T: Transport>(wire: &mut Wire<T>, hello: &Hello) -> Result<BytesMut, SetupError> {
     let mut out = std::mem::take(&mut wire.unsent);
     let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), &mut out);
@@ -281,10 +282,10 @@ async fn read_hello<R: AsyncRead + Unpin>(
     }
 }
 
-/// Waits for both, but fails as soon as reading fails, with the read error.
+/// Waits for reading and writing, but returns a read error as soon as it occurs.
 ///
-/// An early Disconnect contains the reason that the caller needs. Its sender may have stopped
-/// reading, so writing may fail too.
+/// The read error matters more: an early Disconnect contains the reason that the caller needs. The
+/// remote may have stopped reading after it sent the Disconnect, so writing may fail too.
 async fn prefer_read(
     read: impl Future<Output = Result<Hello, SetupError>>,
     write: impl Future<Output = std::io::Result<()>>,

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A step that takes longer is too slow for an optimised build. On a server of 2024, it takes 0.15
-/// ms with optimisation, and 0.9 to 1.5 ms without.
+/// A step that takes longer than this is too slow for an optimised build. On a server of 2024, a
+/// step takes 0.15 ms with optimisation, and 0.9 to 1.5 ms without.
 const ABSURD: Duration = Duration::from_micros(700);
 
-/// The number of first steps measured. Only the shortest counts, because any step may have waited
-/// for a processor.
+/// The number of first steps measured. Only the shortest of them counts, because any step may have
+/// waited for a processor.
 const STEPS: u32 = 4;
 
 /// How long the first steps of public-key cryptography took.

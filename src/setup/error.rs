@@ -21,7 +21,7 @@ pub enum SetupError {
     },
     /// The remote closed the socket without a Disconnect.
     ///
-    /// Most nodes do that if the dialled key is not theirs, or if they do not speak RLPx at all.
+    /// Most nodes close it if the dialled key is not theirs, or if they do not speak RLPx at all.
     #[error("{stage}: the remote closed the connection")]
     Closed {
         /// The stage of the failure.
@@ -37,7 +37,7 @@ pub enum SetupError {
     },
     /// The remote's first frame cannot be opened.
     ///
-    /// If its header has a wrong MAC, the two sides do not share a key.
+    /// If the MAC of its header is wrong, the two sides do not share a key.
     #[error("hello: malformed frame: {0}")]
     Frame(#[from] FrameError),
     /// The remote's Hello cannot be accepted.
@@ -66,7 +66,7 @@ pub enum SetupError {
     RefusedHere(DisconnectReason),
     /// The remote speaks none of this side's protocols.
     ///
-    /// The reason sent to it is [`DisconnectReason::USELESS_PEER`].
+    /// The reason sent to the remote is [`DisconnectReason::USELESS_PEER`].
     #[error("hello: no protocol is shared: this side speaks {}, the remote {}", names(.ours), names(.theirs))]
     NothingShared {
         /// This side's protocols.
@@ -76,10 +76,10 @@ pub enum SetupError {
     },
     /// This side has banned the node.
     ///
-    /// The reason sent to it is [`DisconnectReason::REQUESTED`].
+    /// The reason sent to the node is [`DisconnectReason::REQUESTED`].
     #[error("hello: {id} is banned by this side")]
     Banned {
-        /// The node.
+        /// The id of the banned node.
         id: crate::node::NodeId,
     },
     /// The setup took too long.
@@ -118,13 +118,13 @@ impl SetupError {
 
     /// Returns whether a frame with a MAC that proves the remote's key has arrived.
     ///
-    /// The ack alone does not prove it: anybody who knows our key can make one.
+    /// The ack alone does not prove the remote's key: anybody who knows our key can make an ack.
     pub(crate) fn proves_the_remote(&self) -> bool {
         match self {
             Self::Frame(error) => !is_unproven(error),
             Self::Hello(_) | Self::NotHello { .. } | Self::UnexpectedIdentity { .. } => true,
             Self::Refused(_) => true,
-            // This is known only from the remote's Hello.
+            // The remote's protocols are known only from its Hello, which is such a frame.
             Self::NothingShared { .. } => true,
             _ => false,
         }
@@ -141,7 +141,7 @@ impl SetupError {
 
     /// Returns the reason to send to the remote before the socket is closed.
     ///
-    /// Nothing can be sent before the secrets exist.
+    /// Returns `None` for errors before the secrets exist, because nothing can be sent then.
     pub(crate) fn reason_to_send(&self) -> Option<DisconnectReason> {
         match self {
             Self::Frame(error) => breach_reason(error),
@@ -163,7 +163,7 @@ impl SetupError {
     }
 }
 
-/// Returns the first few of these as text.
+/// Returns the names of the first few capabilities as text.
 fn names(capabilities: &[Capability]) -> String {
     const SHOWN: usize = 8;
 
@@ -181,7 +181,7 @@ fn names(capabilities: &[Capability]) -> String {
 
 /// Returns the reason to send after a frame that cannot be accepted.
 ///
-/// It is `None` if the MAC is wrong, because the frame's sender is then unknown.
+/// Returns `None` if the MAC is wrong, because the frame's sender is then unknown.
 pub(crate) fn breach_reason(error: &FrameError) -> Option<DisconnectReason> {
     (!is_unproven(error)).then_some(DisconnectReason::BREACH_OF_PROTOCOL)
 }

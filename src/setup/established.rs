@@ -82,7 +82,7 @@ impl<T: Transport> Established<T> {
             ingress,
             egress,
             mut buffer,
-            // Empty, because the ack was sent with our Hello.
+            // `unsent` is empty, because the ack was sent with our Hello.
             unsent: _,
         } = *self.wire;
         let stream = tokio::io::join(reader, writer);

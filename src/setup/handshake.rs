@@ -19,6 +19,7 @@ use crate::transport::Transport;
 /// Runs the initiator's handshake on a stream to a node with a known key.
 ///
 /// See [RLPx, initial
+/// See [RLPx, initial
 /// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). The remote
 /// proves its identity only with its first frame, so the identity is uncertain until
 /// [`Authenticated::exchange_hello`] succeeds.
@@ -78,12 +79,12 @@ pub(crate) async fn initiate_in_turn<T: Transport>(
     ))
 }
 
-/// Runs the recipient's handshake on a stream, which determines the remote's key.
+/// Runs the recipient's handshake on a stream, and learns the remote's key from it.
 ///
 /// See [RLPx, initial
-/// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). It is
-/// [`receive_auth`], then [`ReceivedAuth::answer`]. Anybody can replay an auth packet, so the
-/// identity is proven only when [`Authenticated::exchange_hello`] succeeds.
+/// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). This is
+/// the same as [`receive_auth`], followed by [`ReceivedAuth::answer`]. Anybody can replay an auth
+/// packet, so the identity is proven only when [`Authenticated::exchange_hello`] succeeds.
 ///
 /// # Errors
 /// [`SetupError`] at stage auth or ack; the stream is closed without a message, because none can be
@@ -128,8 +129,8 @@ pub async fn receive_auth<T: Transport>(
 
 /// Like [`receive_auth`], but takes turns to compute, and reports whether it is waiting.
 ///
-/// It calls `waits(true)` after the first bytes if more must arrive from the remote, and
-/// `waits(false)` when the packet is complete and this side has to compute.
+/// If more bytes must arrive from the remote after the first ones, `waits(true)` is called. When
+/// the packet is complete and this side has to compute, `waits(false)` is called.
 pub(crate) async fn receive_auth_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -196,10 +197,10 @@ impl<T: Transport> ReceivedAuth<T> {
         Ok(authenticated)
     }
 
-    /// Takes a turn to make the ack, and keeps it for the first frame.
+    /// Takes a turn to make the ack, and holds it back until the first frame.
     ///
-    /// The first frame, a Hello or a Disconnect, is sent in the same write, which saves a packet on
-    /// both sides. The remote does not need the ack any earlier.
+    /// The first frame is a Hello or a Disconnect. Sending the ack in the same write saves a packet
+    /// on both sides, and the remote does not need the ack any earlier.
     ///
     /// # Errors
     /// Same as [`answer`](Self::answer).
@@ -234,7 +235,7 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
-/// Runs a computation, which never waits, when it is its turn.
+/// Runs `step`, which never waits, at once or when one of the `turns` is free.
 async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     match turns {
         Some(turns) => turns.take(step).await,
@@ -245,9 +246,9 @@ async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
 /// Bytes to read at once: a packet of the usual size, followed by the Hello.
 const READ_AHEAD: usize = 1024;
 
-/// Reads the bytes that have arrived; waits for at least one.
+/// Reads the bytes that have arrived, and waits until there is at least one.
 ///
-/// Packets have at most 2050 bytes, so this can reserve room for all `bytes`.
+/// A packet has at most 2050 bytes, so the buffer can reserve room for all `bytes`.
 async fn read_more<R: AsyncRead + Unpin>(
     reader: &mut R,
     input: &mut BytesMut,

@@ -14,6 +14,6 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
-    /// The time after auth and ack, before any other message from the remote.
+    /// The time after auth and ack, before the remote's next message.
     pub(crate) since: Instant,
 }

@@ -14,7 +14,7 @@ pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the receiving side stays open after a refusal.
 const LINGER: Duration = Duration::from_secs(2);
-/// The maximum number of bytes read during that time.
+/// The maximum number of bytes read during [`LINGER`].
 pub(crate) const LINGER_BYTES: usize = 1 << 20;
 
 /// A stream with a session: both directions, each with its cipher and buffer.
@@ -32,7 +32,7 @@ pub(crate) struct Wire<T: Transport> {
 impl<T: Transport> Wire<T> {
     /// Sends a Disconnect, waits for the remote to close, and closes, within 3 s.
     ///
-    /// If the reason is one that is never sent, this only closes.
+    /// If the reason is one that is never sent, the stream is only closed.
     pub(crate) async fn refuse(mut self: Box<Self>, reason: DisconnectReason) {
         let Some(reason) = reason.sent() else {
             return;
@@ -65,11 +65,11 @@ pub(crate) async fn hang_up<T: Transport>(
         writer.shutdown().await?;
         drain(reader, LINGER_BYTES).await
     };
-    // The connection ends in any case.
+    // Errors do not matter here, because the connection ends in any case.
     let _: Result<io::Result<()>, _> = timeout(linger, close).await;
 }
 
-/// Reads and discards until the remote closes, or up to `limit` bytes.
+/// Reads and discards bytes until the remote closes or `limit` bytes have arrived.
 pub(crate) async fn drain<R: AsyncRead + Unpin>(reader: &mut R, limit: usize) -> io::Result<()> {
     let mut sink = vec![0; 4096];
     let mut total = 0;

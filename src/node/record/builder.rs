@@ -54,12 +54,12 @@ impl NodeRecordBuilder {
         self.value("udp", &port)
     }
 
-    /// Sets the port for connections over IPv6, if it differs.
+    /// Sets the port for connections over IPv6, if it differs from `tcp`.
     pub fn tcp6(self, port: u16) -> Self {
         self.value("tcp6", &port)
     }
 
-    /// Sets the port for discovery over IPv6, if it differs.
+    /// Sets the port for discovery over IPv6, if it differs from `udp`.
     pub fn udp6(self, port: u16) -> Self {
         self.value("udp6", &port)
     }
@@ -102,7 +102,7 @@ impl NodeRecordBuilder {
             .value("id", &SCHEME)
             .value("secp256k1", &&public_key[..]);
         let hash = keccak256(&[&encode(None, seq, &pairs)]);
-        // A record omits the last byte, the recovery id.
+        // A record's signature omits the last byte, the recovery id.
         let [signature @ .., _] = key.sign_recoverable(&hash);
         NodeRecord::decode(&encode(Some(&signature), seq, &pairs))
     }

@@ -16,7 +16,7 @@ pub enum RecordError {
     /// The text is not base64 for URLs without padding.
     #[error("node record is not URL-safe base64 without padding, at character {position}")]
     Base64 {
-        /// The position after the prefix, from 0.
+        /// The position of the error after the prefix, in characters from 0.
         position: usize,
     },
     /// The record is longer than [`MAX_RECORD`](super::MAX_RECORD).

@@ -47,7 +47,7 @@ pub struct NodeRecord {
 impl NodeRecord {
     /// Starts a record with this sequence number.
     ///
-    /// The first one is usually the current Unix time in milliseconds.
+    /// A node usually starts its first record with the current Unix time in milliseconds.
     pub fn builder(seq: u64) -> NodeRecordBuilder {
         NodeRecordBuilder::new(seq)
     }
@@ -72,8 +72,8 @@ impl NodeRecord {
     /// The record must not be followed by other bytes.
     ///
     /// # Errors
-    /// [`RecordError`] if the record is too long, malformed or wrongly signed; it names the broken
-    /// rule.
+    /// [`RecordError`] if the record is too long, malformed or wrongly signed; the error names the
+    /// broken rule.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD {
             return Err(RecordError::TooLong {
@@ -140,11 +140,11 @@ impl NodeRecord {
 
     /// The node's endpoint; `None` if the record has no usable address.
     ///
-    /// If the record has addresses of both families, the one with the wider scope is returned, in
-    /// the order unspecified, loopback, link-local, private, global. If the scopes are equal, it is
-    /// the IPv4 address. Multicast addresses and values of the wrong length count as absent. An
-    /// IPv6 address uses `tcp6` and `udp6`, or `tcp` and `udp` if those are absent. An absent port
-    /// is 0.
+    /// If the record has addresses of both families, the result has the address with the wider
+    /// scope. From narrow to wide, the scopes are: unspecified, loopback, link-local, private,
+    /// global. If the scopes are equal, the IPv4 address is used. Multicast addresses and values of
+    /// the wrong length count as absent. An IPv6 address uses `tcp6` and `udp6`, or `tcp` and `udp`
+    /// if those are absent. An absent port is 0.
     pub fn endpoint(&self) -> Option<Endpoint> {
         endpoint::all(self).next()
     }

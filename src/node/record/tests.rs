@@ -70,7 +70,7 @@ fn unusable_addresses_count_as_absent() {
         endpoint_of(|b| b.ip(ip("224.0.0.1")).ip(ip("::1")).tcp(3).udp(3)).unwrap(),
         "[::1]:3"
     );
-    // IPv4 inside `ip6` is IPv4, so the ports of IPv4 apply to it.
+    // An IPv4 address inside `ip6` counts as IPv4, so the ports of IPv4 apply to it.
     let mapped = ip("::ffff:1.1.1.1");
     let IpAddr::V6(mapped) = mapped else { panic!() };
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::rlp::RlpError;
 
 /// A list of at most `N` items, or a string of at most `N` bytes.
 ///
-/// A longer one is rejected before it is built.
+/// On receipt, a longer list or string is rejected before it is built.
 ///
 /// ```
 /// use peermux::RlpValue;
@@ -28,7 +28,7 @@ impl<T: Counted, const N: usize> Bounded<T, N> {
     /// Wraps a value of at most `N` items or bytes.
     ///
     /// # Errors
-    /// [`RlpError::TooMany`] if it has more.
+    /// [`RlpError::TooMany`] if `value` has more.
     pub fn new(value: T) -> Result<Self, RlpError> {
         match value.count() {
             count if count > N => Err(RlpError::TooMany { count, most: N }),

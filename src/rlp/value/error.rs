@@ -20,8 +20,8 @@ struct Inner {
 impl ValueError {
     /// Returns the path of the value, e.g. `Headers.headers[3].parent`.
     ///
-    /// It consists of field names and item indices, outermost first. It is empty for the whole
-    /// payload.
+    /// The path consists of field names and item indices, outermost first. It is empty if the error
+    /// concerns the whole payload.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path.trim_start_matches('.')

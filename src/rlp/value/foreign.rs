@@ -3,14 +3,14 @@ use bytes::BytesMut;
 use super::{RlpValue, ValueError, ValueReader};
 use crate::rlp::{Decodable, Encodable, RlpError, RlpStream};
 
-/// A guess at the encoded size, which the type does not offer.
+/// The assumed encoded size in bytes, because the `rlp` crate's traits do not provide one.
 const SOME: usize = 32;
 
 /// Wraps a type that implements the `rlp` crate's traits as an [`RlpValue`].
 ///
 /// Use it for a type with [`Encodable`] and [`Decodable`] but without [`RlpValue`], e.g. a 256-bit
-/// number from another crate. The memory that it takes is not counted, so bound the list or the
-/// message that holds it.
+/// number from another crate. The memory that the wrapped value takes is not counted, so bound the
+/// list or the message that holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign<T>(
     /// The value.

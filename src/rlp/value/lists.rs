@@ -64,7 +64,7 @@ impl<T: RlpValue> RlpValue for Option<T> {
     }
 }
 
-/// The bound is on the inner value.
+/// A bound on an option applies to the value in it.
 impl<T: Counted> Counted for Option<T> {
     fn count(&self) -> usize {
         self.as_ref().map_or(0, T::count)
@@ -114,7 +114,7 @@ impl<T: Counted> Counted for Box<T> {
     }
 }
 
-/// The empty list.
+/// The unit type is encoded as the empty list.
 impl RlpValue for () {
     fn rlp_size(&self) -> usize {
         1

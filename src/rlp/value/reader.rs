@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::rlp::{Reader, RlpError};
 
-/// Base memory limit of a payload's values, in bytes, if its protocol sets none.
+/// The fixed part of the default memory limit for a payload's values, in bytes.
 const FREE: usize = 4 << 20;
-/// Additional bytes of memory for each byte of the payload.
+/// The bytes of memory that the default limit adds for each byte of the payload.
 const PER_BYTE: usize = 8;
 
 /// The approximate overhead of an allocation, in bytes.
@@ -20,13 +20,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Allows `limit` bytes.
+    /// Returns a budget of `limit` bytes.
     pub(crate) fn of(limit: usize) -> Self {
         let left = Cell::new(limit);
         Self { limit, left }
     }
 
-    /// Allows the default for a payload of `size` bytes.
+    /// Returns the default budget for a payload of `size` bytes.
     pub(crate) fn for_payload(size: usize) -> Self {
         Self::of(size.saturating_mul(PER_BYTE).saturating_add(FREE))
     }
@@ -59,7 +59,7 @@ impl<'a> ValueReader<'a> {
     /// Takes the next value, a list, and returns a reader of its elements.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else.
+    /// [`RlpError`] if the next value is not a list.
     #[inline]
     pub fn list(&mut self) -> Result<Self, RlpError> {
         Ok(Self {
@@ -71,7 +71,7 @@ impl<'a> ValueReader<'a> {
     /// Takes the next value, a byte string.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else.
+    /// [`RlpError`] if the next value is not a byte string.
     #[inline]
     pub fn string(&mut self) -> Result<&'a [u8], RlpError> {
         self.items.string()
@@ -80,7 +80,7 @@ impl<'a> ValueReader<'a> {
     /// Takes the next value, a byte string, which shares the memory of the payload.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else.
+    /// [`RlpError`] if the next value is not a byte string.
     #[inline]
     pub fn bytes(&mut self) -> Result<Bytes, RlpError> {
         let string = self.items.string()?;
@@ -96,7 +96,7 @@ impl<'a> ValueReader<'a> {
     /// Takes the next value, a number.
     ///
     /// # Errors
-    /// [`RlpError`] if it is something else or has more than 64 bits.
+    /// [`RlpError`] if the next value is not a number or has more than 64 bits.
     #[inline]
     pub fn number(&mut self) -> Result<u64, RlpError> {
         self.items.number()

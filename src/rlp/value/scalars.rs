@@ -41,7 +41,7 @@ fn too_large<T>() -> RlpError {
 
 numbers!(u16, u32, u64);
 
-/// Several bytes are encoded as a byte string, not as a list.
+/// Several `u8` values are encoded as one byte string, not as a list.
 impl RlpValue for u8 {
     fn rlp_size(&self) -> usize {
         2

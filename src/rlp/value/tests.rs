@@ -67,7 +67,7 @@ struct Name(String);
 #[rlp(crate = here)]
 struct Nothing;
 
-/// A list that may contain another one of its type.
+/// A list that may contain another list of the same type.
 #[derive(Debug, PartialEq, RlpValue)]
 #[rlp(crate = here)]
 struct Nested(Option<Box<Nested>>);
@@ -142,14 +142,14 @@ fn optional_fields_at_the_end_may_be_omitted() {
         round_trip(&later(Some(7), None, Some(&[9])))[..],
         [0xc5, 2, 7, 0x80, 0xc1, 9]
     );
-    // The type of `fee` accepts the empty string, as 0.
+    // The type of `fee` is a number, so it accepts the empty string as 0.
     let gap = later(None, Some([1; 4]), None).to_rlp();
     assert_eq!(gap[..], [0xc7, 2, 0x80, 0x84, 1, 1, 1, 1]);
     assert_eq!(
         Later::from_rlp(&gap),
         Ok(later(Some(0), Some([1; 4]), None))
     );
-    // The last field cannot be the empty string.
+    // The type of the last field does not accept the empty string.
     assert_eq!(
         refused::<Later>(&[0xc3, 2, 7, 0x80]),
         "root: expected a byte string of 4 bytes, got 0"

@@ -7,7 +7,8 @@ use crate::rlp::{RlpError, check_exact};
 
 /// A type of values in messages.
 ///
-/// Its values can be fields of [`messages!`](crate::messages) and of records, and items of lists.
+/// Values of such a type can be fields of [`messages!`](crate::messages) and of records, and items
+/// of lists.
 ///
 /// | type | RLP |
 /// |---|---|
@@ -81,7 +82,7 @@ pub trait RlpValue: Sized {
     /// Reads the next value.
     ///
     /// # Errors
-    /// [`ValueError`] if it is something else.
+    /// [`ValueError`] if the next value is not of this type.
     fn read_rlp(from: &mut ValueReader<'_>) -> Result<Self, ValueError>;
 
     /// Encodes the value as a payload.
@@ -94,7 +95,7 @@ pub trait RlpValue: Sized {
     /// Decodes a payload, which must be exactly one value in canonical form.
     ///
     /// # Errors
-    /// [`ValueError`] if it is something else.
+    /// [`ValueError`] if the payload is not such a value.
     fn from_rlp(payload: &Bytes) -> Result<Self, ValueError> {
         check_exact(payload)?;
         let memory = Memory::for_payload(payload.len());
@@ -107,7 +108,7 @@ pub trait RlpValue: Sized {
         values.iter().map(Self::rlp_size).sum::<usize>() + MAX_HEADER
     }
 
-    /// Appends several values as one: a list, or for `u8` a byte string.
+    /// Appends several values as one RLP value: a list, or for `u8` a byte string.
     #[doc(hidden)]
     fn write_rlp_of(values: &[Self], out: &mut BytesMut) {
         put_list(out, |list| {
@@ -115,7 +116,7 @@ pub trait RlpValue: Sized {
         });
     }
 
-    /// Reads up to `most` values from one: a list, or for `u8` a byte string.
+    /// Reads up to `most` values from one list, or for `u8` from one byte string.
     #[doc(hidden)]
     fn read_rlp_vec(from: &mut ValueReader<'_>, most: usize) -> Result<Vec<Self>, ValueError> {
         let mut list = from.list()?;
@@ -132,7 +133,7 @@ pub trait RlpValue: Sized {
         Ok(values)
     }
 
-    /// Reads exactly `N` values from one: a list, or for `u8` a byte string.
+    /// Reads exactly `N` values from one list, or for `u8` from one byte string.
     #[doc(hidden)]
     fn read_rlp_array<const N: usize>(from: &mut ValueReader<'_>) -> Result<[Self; N], ValueError> {
         let wrong = |count| RlpError::Items { wanted: N, count }.into();
@@ -156,12 +157,12 @@ pub trait RlpValue: Sized {
     note = "lists, strings and byte strings have one"
 )]
 pub trait Counted: RlpValue {
-    /// Returns how many items or bytes it holds.
+    /// Returns how many items or bytes the value holds.
     fn count(&self) -> usize;
 
     /// Reads the next value, of at most `most` items or bytes.
     ///
     /// # Errors
-    /// [`RlpError::TooMany`] if there are more; otherwise as [`RlpValue::read_rlp`].
+    /// [`RlpError::TooMany`] if there are more; otherwise the errors of [`RlpValue::read_rlp`].
     fn read_rlp_at_most(from: &mut ValueReader<'_>, most: usize) -> Result<Self, ValueError>;
 }

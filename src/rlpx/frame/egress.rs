@@ -13,19 +13,19 @@ use crate::rlpx::snappy::Compressor;
 
 /// The size of the pieces in which a body is encrypted and then authenticated.
 ///
-/// The piece is still in the cache when the MAC reads it. It is a multiple of the cipher's block
-/// and of the cache line.
+/// A piece of this size is still in the cache when the MAC reads it. The size is a multiple of the
+/// cipher's block and of the cache line.
 const PIECE: usize = 8 * 1024;
 
 /// Header data: the RLP list `[0, 0]`, which receivers ignore.
 const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
-/// Seals messages into frames, which must be sent in this order.
+/// Seals messages into frames, which must be sent in the order of sealing.
 pub struct Egress {
     cipher: Cipher,
     pub(super) mac: FrameMac,
     snappy: bool,
-    /// Created on first use, and kept until the connection falls silent.
+    /// Created on first use, and dropped when the connection falls silent.
     compressor: Option<Box<Compressor>>,
     /// The buffer of a frame that is sealed in pieces.
     pub(super) large: Vec<u8>,
@@ -44,7 +44,7 @@ impl Egress {
 
     /// Switches compression on or off for the following messages.
     ///
-    /// It is off at first. Switch it on if both Hellos announce version 5 ([EIP-706]).
+    /// Compression is off at first. Switch it on if both Hellos announce version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
@@ -141,7 +141,7 @@ impl Egress {
         body_mac.copy_from_slice(&body_tag.0);
     }
 
-    /// Encrypts the header into `head`, with its MAC, and the first part of the body.
+    /// Encrypts the header and the start of the body; `head` receives header and MAC.
     pub(super) fn encrypt_begin(
         &mut self,
         mut header: [u8; BLOCK],

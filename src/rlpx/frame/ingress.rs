@@ -39,7 +39,7 @@ enum State {
     ///
     /// The header's bytes are still in the caller's buffer; `absorbed` counts bytes of the body.
     Body { frame_size: usize, absorbed: usize },
-    /// A frame was rejected; the cipher states can no longer agree.
+    /// A frame was rejected, so the two sides' cipher states can no longer agree.
     Failed,
 }
 
@@ -73,7 +73,8 @@ impl Ingress {
 
     /// Sets whether the following frames are compressed.
     ///
-    /// Initially, they are not. Switch it on if both Hellos announce version 5 ([EIP-706]).
+    /// Initially, frames are not compressed. Switch compression on if both Hellos announce version
+    /// 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
@@ -199,7 +200,7 @@ impl Ingress {
 
 /// The state of a body.
 enum Body {
-    /// It is complete, and its MAC is correct.
+    /// The body is complete, and its MAC is correct.
     Verified,
     /// The MAC has absorbed the part that has arrived.
     Incomplete { absorbed: usize },
@@ -306,7 +307,7 @@ impl<'b> Frame<'b> {
 
     /// Returns the uncompressed payload, in memory that small payloads share.
     ///
-    /// The caller has read `length` from this frame.
+    /// `length` is the result of [`payload_len`](Self::payload_len) for this frame.
     #[cfg(feature = "server")]
     pub(crate) fn payload_in(&self, length: usize, arena: &mut Arena) -> Result<Bytes, FrameError> {
         arena.payload(length, |payload| self.write_payload(length, payload))

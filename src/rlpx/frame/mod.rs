@@ -38,7 +38,7 @@ pub const MAX_PAYLOAD: usize = 16_776_442;
 
 /// Returns the largest uncompressed payload for a message id.
 ///
-/// It is [`MAX_PAYLOAD`] less the bytes that the id takes beyond the first.
+/// The result is [`MAX_PAYLOAD`] minus the bytes of the encoded id after its first byte.
 ///
 /// ```
 /// use peermux::rlpx::{MAX_PAYLOAD, max_payload};
@@ -61,9 +61,9 @@ const MAX_FIRST_FRAME: usize = 2049;
 pub(super) const BLOCK: usize = 16;
 pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
 
-/// AES-256 with a 64-bit counter, which is faster than one of 128 bits.
+/// AES-256 with a 64-bit counter, which is faster than a 128-bit counter.
 ///
-/// The initial vector is zero, so both counters yield the same stream for longer than any
+/// The initial vector is zero, so both kinds of counter yield the same stream for longer than any
 /// connection lasts. Counter mode never decrypts a block, so half of the key schedule is enough.
 type Cipher = ctr::Ctr64BE<Aes256Enc>;
 

@@ -1,6 +1,6 @@
 //! Seals a large message piece by piece.
 //!
-//! Its first bytes travel while the last ones are still being encrypted.
+//! The first bytes of such a message can be sent before its last bytes are encrypted.
 
 use std::mem;
 
@@ -17,7 +17,7 @@ const KEEP: usize = 2 << 20;
 
 /// A message that is being sealed.
 ///
-/// Seal all of its pieces before anything else.
+/// Seal all of its pieces before you seal anything else.
 #[derive(Debug)]
 #[must_use = "a frame that has been started must be sealed completely"]
 pub struct Pieces {
@@ -117,7 +117,9 @@ impl Egress {
     }
 }
 
-/// Grows `memory` to `room` bytes, or replaces it if longer than `KEEP` and `room`.
+/// Grows `memory` to at least `room` bytes, or frees memory that is too large.
+///
+/// It is too large if it has more bytes than `KEEP` and more than `room`. Then `room` bytes remain.
 fn make_room(memory: &mut Vec<u8>, room: usize) {
     if memory.len() < room {
         memory.resize(room, 0);

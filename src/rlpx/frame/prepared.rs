@@ -24,7 +24,7 @@ impl Prepared {
         check_payload(&plain)?;
         let mut compressed = BytesMut::new();
         Compressor::new().append(&plain, &mut compressed)?;
-        // The copy has no spare capacity.
+        // Copied, because the copy has no spare capacity.
         let compressed = Bytes::copy_from_slice(&compressed);
         Ok(Self { plain, compressed })
     }
@@ -34,7 +34,7 @@ impl Prepared {
         &self.plain
     }
 
-    /// Returns the bytes of memory that both forms take.
+    /// Returns how many bytes of memory the plain and the compressed data take together.
     pub(crate) fn memory(&self) -> usize {
         self.plain.len().saturating_add(self.compressed.len())
     }
@@ -42,7 +42,7 @@ impl Prepared {
 
 /// A message that is being sealed from prepared data.
 ///
-/// Seal all of its pieces before anything else.
+/// Seal all of its pieces before you seal anything else.
 #[derive(Debug)]
 #[must_use = "a frame that has been started must be sealed completely"]
 pub(crate) struct PreparedPieces<'a> {
@@ -55,7 +55,7 @@ pub(crate) struct PreparedPieces<'a> {
 }
 
 impl Egress {
-    /// Begins to seal a message with prepared data, which is never copied as a whole.
+    /// Begins to seal a message with prepared data, without copying all data at once.
     ///
     /// # Errors
     /// [`SealError::FrameTooLarge`] if the data does not fit into a frame. In that case, nothing

@@ -66,8 +66,8 @@ impl Initiator {
 
     /// Returns the minimum number of bytes that [`read_ack`](Self::read_ack) needs beyond `input`.
     ///
-    /// At 0, `read_ack` can process a packet. That is most of a handshake's cost, so the caller may
-    /// choose when to do it.
+    /// If the result is 0, `read_ack` can process a packet. Processing the packet is most of a
+    /// handshake's cost, so the caller may choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.

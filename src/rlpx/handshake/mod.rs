@@ -7,7 +7,7 @@
 //!
 //! Each arrow consumes the state before it; a step that lacks bytes returns the state. The
 //! handshake itself proves only that the recipient holds its static key. The initiator's first
-//! frame with valid MACs proves that it holds its own.
+//! frame with valid MACs proves that the initiator holds its static key.
 //!
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake
 //! [EIP-8]: https://eips.ethereum.org/EIPS/eip-8
@@ -35,9 +35,10 @@ use crate::node::{PublicKey, SecretKey};
 pub use initiator::Initiator;
 pub use recipient::{AuthReceived, Recipient};
 
-/// The number of zeros after a packet's body, which is random so that sizes differ.
+/// The range of the number of zeros after a packet's body.
 ///
-/// At least 100, because receivers from before EIP-8 wait for the size of the old format.
+/// The number is random, so that packets differ in size. It is at least 100, because receivers from
+/// before EIP-8 wait for the size of the old format.
 const PADDING: RangeInclusive<usize> = 100..=300;
 
 type Nonce = Zeroizing<[u8; 32]>;
@@ -57,7 +58,7 @@ pub enum Legacy {
 /// All random values of one side's handshake.
 ///
 /// Use it for one handshake only: the session's secrecy depends on the ephemeral key and the nonce
-/// in it. It is wiped on drop.
+/// in it. The values are wiped on drop.
 pub struct HandshakeRandomness {
     ephemeral: SecretKey,
     nonce: Nonce,

@@ -21,7 +21,7 @@ const MAX_SIZE: usize = 2048;
 
 const PREFIX: usize = 2;
 
-/// Sent in both packets; receivers ignore it.
+/// The version in both packets, which receivers ignore.
 const VERSION: u64 = 4;
 
 /// The format of a packet.
@@ -51,7 +51,7 @@ pub(super) enum Reception {
 /// Takes one packet from the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiver {
-    /// The length of a legacy packet, while the next packet may be one.
+    /// The length of a legacy packet; `None` if the next packet cannot be one.
     pub(super) legacy: Option<usize>,
 }
 
@@ -60,8 +60,8 @@ impl Receiver {
     pub(super) fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
         let length = match (self.legacy, input) {
             // A legacy packet starts with 4, the format byte of its point, and so does an EIP-8
-            // packet of 1024 to 1279 bytes. The latter is longer, so waiting for the legacy size
-            // stalls neither.
+            // packet of 1024 to 1279 bytes. Every such EIP-8 packet is longer than a legacy packet,
+            // so waiting for the legacy size stalls neither of them.
             (Some(length), [4, ..]) => length,
             (_, &[high, low, ..]) => PREFIX + checked_size([high, low])?,
             _ => PREFIX,
@@ -135,7 +135,7 @@ pub(super) fn seal(
 
 /// Encodes a list.
 fn encode(append: impl FnOnce(&mut BytesMut)) -> BytesMut {
-    // Large enough not to be moved, so that wiping the result leaves no copy.
+    // The buffer is large enough never to be moved, so that wiping the result leaves no copy.
     let mut body = BytesMut::with_capacity(256);
     put_list(&mut body, append);
     body
@@ -198,7 +198,7 @@ pub(super) fn public_key(bytes: [u8; 64]) -> Result<PublicKey, HandshakeError> {
 
 /// Reads the list at the front of `plaintext`, with at least `expected` elements.
 ///
-/// EIP-8 requires receivers to ignore further elements, and bytes after the list.
+/// EIP-8 requires receivers to ignore further elements and any bytes after the list.
 fn list(plaintext: &[u8], expected: usize) -> Result<Reader<'_>, HandshakeError> {
     check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
     let list = Reader::new(plaintext).list();

@@ -30,8 +30,8 @@ impl Recipient {
     /// Returns the minimum number of bytes that [`read_auth`](Self::read_auth) needs beyond
     /// `input`.
     ///
-    /// At 0, `read_auth` can process a packet. That is most of a handshake's cost, so the caller
-    /// may choose when to do it.
+    /// If the result is 0, `read_auth` can process a packet. Processing the packet is most of a
+    /// handshake's cost, so the caller may choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.
@@ -95,7 +95,7 @@ impl AuthReceived {
 
     /// Returns the ack packet to send, and the session.
     ///
-    /// The ack has the format of the auth.
+    /// The ack has the same format as the auth.
     ///
     /// # Errors
     /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values

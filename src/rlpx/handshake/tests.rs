@@ -24,7 +24,7 @@ fn read_auth(name: &str, legacy: Legacy) -> Result<AuthReceived, HandshakeError>
 
 /// Returns EIP-8's initiator after it has sent `auth`.
 ///
-/// Its signature was not made with RFC 6979, so the packet cannot be reproduced.
+/// The signature in `auth` was not made with RFC 6979, so the packet cannot be reproduced.
 fn initiator(auth: &str, legacy: Legacy) -> Initiator {
     Initiator {
         key: key(eip8(), "static_key_A"),

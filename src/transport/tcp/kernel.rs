@@ -26,7 +26,7 @@ const RETRANSMITS: usize = 25;
 const NOT_SENT: usize = 36;
 /// The index of `tcpi_min_rtt`, in microseconds.
 const MIN_RTT: usize = 37;
-/// The kernel's value before its first measurement.
+/// The value of `tcpi_min_rtt` before the kernel's first measurement.
 const UNKNOWN: u32 = u32::MAX;
 
 sockopt_impl!(
@@ -46,7 +46,7 @@ sockopt_impl!(
     u32
 );
 
-// The same option, with the actual length of the result.
+// The option `TCP_INFO` as bytes, so that the actual length of the result is known.
 getsockopt_impl!(
     InfoBytes,
     libc::IPPROTO_TCP,

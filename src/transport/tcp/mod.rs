@@ -29,8 +29,8 @@ use crate::ip::canonical;
 
 /// A TCP stream that bounds the bytes that the kernel holds for it.
 ///
-/// A server's own dialer and listener use it. Use it in your own TCP dialer too, for short queues
-/// during bulk traffic and full speed over long distances.
+/// A server's own dialer and listener use this type. Use it in your own TCP dialer too, for short
+/// queues during bulk traffic and full speed over long distances.
 #[derive(Debug)]
 pub struct TcpTransport {
     stream: TcpStream,
@@ -101,7 +101,7 @@ impl Transport for TcpTransport {
 #[derive(Debug)]
 pub struct TcpReader {
     half: OwnedReadHalf,
-    /// `None` leaves the window unchanged.
+    /// The measurement of the path; `None` leaves the window unchanged.
     path: Option<Path>,
 }
 
@@ -113,8 +113,8 @@ impl TcpReader {
         if path.moved(bytes) {
             let stream = self.half.as_ref();
             path.measure(Instant::now(), || kernel::min_rtt(stream));
-            // Set even without a new measurement, because the kernel raises the bound with the
-            // rate.
+            // The window is set even without a new measurement, because the kernel raises it with
+            // the rate.
             kernel::set_window(stream, path.window());
         }
     }
@@ -137,10 +137,10 @@ impl AsyncRead for TcpReader {
 #[derive(Debug)]
 pub struct TcpWriter {
     half: OwnedWriteHalf,
-    /// `None` leaves the bound on unsent bytes unchanged.
+    /// The measurement of the path; `None` leaves the bound on unsent bytes unchanged.
     path: Option<Path>,
     retransmits: Retransmits,
-    /// Boxed, since only slow connections need it.
+    /// The current pause. It is boxed, since only slow connections need it.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -183,7 +183,7 @@ impl TcpWriter {
 
 impl Drop for TcpWriter {
     fn drop(&mut self) {
-        // Most connections end before their first measurement.
+        // Retransmits are also counted here, because most connections end before a measurement.
         if cfg!(feature = "metrics")
             && let Some(sent) = kernel::sent(self.half.as_ref())
         {
@@ -233,7 +233,7 @@ mod tests {
         let transport = connected(options).await?;
         let socket = SockRef::from(&transport.stream);
         assert!(transport.stream.nodelay()?);
-        // Linux doubles the value, for its own bookkeeping.
+        // Linux doubles the requested size, for its own bookkeeping.
         assert!([100_000, 200_000].contains(&socket.recv_buffer_size()?));
         #[cfg(any(target_os = "linux", target_os = "android"))]
         assert_eq!(socket.tcp_notsent_lowat()?, 50_000);

@@ -10,8 +10,8 @@ settings! {
     /// small for the path make the connection slow. The default follows the path. `TCP_NODELAY` is
     /// always on.
     ///
-    /// With the feature `serde` both are `"auto"`, `"system"`, or a size, e.g. `"128 KiB"`; a size
-    /// of 0 means `"system"`.
+    /// With the feature `serde` each bound is `"auto"`, `"system"`, or a size, e.g. `"128 KiB"`; a
+    /// size of 0 means `"system"`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -20,15 +20,15 @@ settings! {
         ///
         /// Systems without such a bound ignore it. Default: [`Auto`](SocketBound::Auto), an eighth
         /// of the bytes that the path holds, but at least 16 KiB. If the send buffer limits the
-        /// rate, it is half of that buffer.
+        /// rate, the default is half of that buffer.
         unsent / with_unsent: SocketBound = SocketBound::Auto, SocketBound::normal;
         /// The size of the receive buffer (`SO_RCVBUF`).
         ///
         /// A number of bytes is a fixed size, which the system may limit (`net.core.rmem_max`).
         /// Default: [`Auto`](SocketBound::Auto). The system then grows the buffer, and the remote's
         /// window is four times the bytes that the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
-        /// 32 MiB. A connection whose owner does not read holds that much, unless the system's own
-        /// limit (`net.ipv4.tcp_rmem`) is lower.
+        /// 32 MiB. If the owner of a connection does not read, the kernel holds that many bytes,
+        /// unless the system's own limit (`net.ipv4.tcp_rmem`) is lower.
         receive_buffer / with_receive_buffer: SocketBound = SocketBound::Auto, SocketBound::normal;
     }
 }
@@ -48,7 +48,7 @@ impl SocketOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SocketBound {
-    /// As many as the path needs, measured continuously.
+    /// As many bytes as the path needs, measured continuously.
     ///
     /// The measurement covers the path's shortest round trip and the bytes that move during it. It
     /// needs Linux 4.6 or later; on other systems this is like [`System`](Self::System).

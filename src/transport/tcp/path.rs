@@ -1,47 +1,56 @@
 //! Measures how many bytes a path holds, and computes bounds from that.
 //!
-//! Pure: the time and the round trip are arguments.
+//! The functions are pure: the time and the round trip are arguments.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes between two updates of a bound; the kernel also raises its window itself.
+/// Bytes between two updates of a bound.
+///
+/// An update also replaces the larger window that the kernel may have set by itself.
 const STEP: u64 = 64 << 10;
 
-/// The shortest measurement; over a shorter time the rate is random.
+/// The shortest measurement. Over a shorter time, the measured rate would be random.
 const SHORTEST_ROUND: Duration = Duration::from_millis(2);
 
-/// The smallest window, enough on one machine.
+/// The smallest window, which is enough for a connection within one machine.
 ///
-/// There, an echo during bulk traffic takes less than 1 ms with it, at full throughput.
+/// On such a connection, this window allows full throughput, and an echo during bulk traffic takes
+/// less than 1 ms.
 const LEAST_WINDOW: u64 = 256 << 10;
 /// The maximum that the kernel may hold for one connection: a peer's memory budget.
 const LARGEST_WINDOW: u64 = 32 << 20;
-/// A sender doubles its rate in one round trip, and retransmits losses in another.
+/// A window is this many times as large as the bytes that the path holds.
+///
+/// This is enough because a sender doubles its rate in one round trip, and retransmits losses in
+/// another.
 const WINDOWS_PER_ROUND: u64 = 4;
 
-/// Enough to keep a network card busy until the write loop has run.
+/// The smallest bound on unsent bytes.
+///
+/// It keeps a network card busy until the write loop has run.
 const LEAST_UNSENT: u64 = 16 << 10;
-/// The fraction of a round trip that an urgent message waits for unsent bytes.
+/// An urgent message waits for unsent bytes for a round trip divided by this.
 const UNSENT_PER_ROUND: u64 = 8;
 /// The kernel sends a chunk within 4 ms, unless the chunk has the minimum size.
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The largest segment that the kernel builds, in bytes.
 const SEGMENT: u64 = 64 << 10;
-/// The longest pause; it is short because the rate may rise in the meantime.
+/// The longest pause of the writer; it is short because the rate may rise meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 /// Measures how many bytes a path holds: those that move during its shortest round trip.
 ///
-/// Queues in the network or the kernel make round trips longer, but not the shortest one. These are
-/// therefore the bytes that must be in flight for full speed, without any queue.
+/// Queues in the network or the kernel make round trips longer, but not the shortest one. The
+/// result is therefore the number of bytes that must be in flight for full speed, without any
+/// queue.
 #[derive(Debug, Default)]
 pub(super) struct Path {
     /// The start of the current measurement.
     since: Option<Instant>,
-    /// Bytes moved since then.
+    /// Bytes moved since the start of the current measurement.
     moved: u64,
     /// Bytes moved since the last step.
     unseen: u64,
@@ -51,7 +60,8 @@ pub(super) struct Path {
     unacknowledged: u64,
     /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
-    /// Whether the rate has risen by a quarter since the last measurement. It does at the start.
+    /// Whether the rate has risen by a quarter since the last measurement. At the start it counts
+    /// as rising.
     rises: bool,
 }
 
@@ -69,7 +79,7 @@ impl Path {
 
     /// Takes a measurement if one is due, and returns whether it did.
     ///
-    /// It calls `min_rtt` only if the measurement is long enough.
+    /// `min_rtt` is called only if the measurement is long enough.
     pub(super) fn measure(
         &mut self,
         now: Instant,
