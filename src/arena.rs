@@ -18,8 +18,8 @@ const LARGEST: usize = 1 << 10;
 pub(crate) struct Arena(BytesMut);
 
 impl Arena {
-    /// Returns the payload that `write` appends to an empty buffer. A wrong estimate `size` costs
-    /// only time.
+    /// Returns the payload that `write` appends to an empty buffer. If the estimate `size` is
+    /// wrong, this costs only time.
     pub(crate) fn payload<E>(
         &mut self,
         size: usize,
@@ -52,23 +52,25 @@ impl Arena {
 /// Limits the shared chunks that the small payloads of one queue keep allocated. Otherwise one
 /// waiting byte could hold a whole chunk.
 ///
-/// A payload is not copied if it directly follows the previous one or the queue was empty. The same
-/// applies if half a chunk of payloads has arrived since another chunk was last accepted. Any other
-/// payload is copied into the queue's own chunks. All chunks of a queue therefore take at most
-/// three times the bytes of its payloads, plus two chunks.
+/// A payload is not copied if it directly follows the previous payload in memory, or if the queue
+/// was empty. Nor is it copied if payloads of half a chunk have arrived since the queue last
+/// accepted a payload from another chunk. Any other payload is copied into the queue's own chunks.
+/// All chunks of a queue therefore take at most three times the bytes of its payloads, plus two
+/// chunks.
 #[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     own: Arena,
     /// The end address of the last payload that was not copied.
     end: usize,
-    /// Bytes that arrived since another chunk was last accepted, up to [`PRICE`](Self::PRICE).
+    /// Bytes that arrived since the queue last accepted another chunk, up to
+    /// [`PRICE`](Self::PRICE).
     credit: usize,
 }
 
 #[cfg(feature = "server")]
 impl Gathered {
-    /// The credit that another chunk costs.
+    /// The credit that is used up when the queue accepts another chunk.
     const PRICE: usize = CHUNK / 2;
 
     /// Returns the payload, copied if necessary. `was_empty` is whether the queue was empty.
@@ -187,7 +189,7 @@ mod tests {
         let (mut shared, mut queue) = (Arena::default(), Gathered::default());
         let mut waiting = Vec::new();
         for byte in 0..=255 {
-            // In the meantime, others fill a chunk with payloads and drop them.
+            // Between two payloads of this queue, others fill a chunk with payloads and drop them.
             let others: Vec<_> = (0..8).map(|_| filled(&mut shared, 0, 500)).collect();
             // Two adjacent payloads must not keep more chunks than one.
             for _ in 0..2 {

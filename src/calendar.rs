@@ -17,8 +17,8 @@ pub(crate) fn wall() -> SystemTime {
 }
 
 /// The machine's clock at its last reading, advanced by the monotonic clock. Small adjustments of
-/// the machine's clock are therefore hidden. If the two differ by more than a minute, the machine's
-/// clock was corrected or the machine was asleep, and the clock is read again.
+/// the machine's clock are therefore hidden. If the two clocks differ by more than a minute, the
+/// machine's clock was corrected or the machine was asleep, and the machine's clock is read again.
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 #[derive(Debug)]
 pub(crate) struct Calendar {
@@ -38,7 +38,8 @@ impl Calendar {
         Self { wall, read }
     }
 
-    /// The time since 1970. It is zero if the clock is earlier; then no certificate is valid yet.
+    /// The time since 1970. It is zero if the clock shows an earlier time, at which no certificate
+    /// is valid yet.
     #[cfg(feature = "comm")]
     pub(crate) fn unix_now(&self) -> Duration {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH);

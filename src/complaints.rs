@@ -15,7 +15,7 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    /// If a warning is due, returns how many were held back since the last one.
+    /// If a warning is due, returns how many were held back since the last warning.
     pub(crate) fn next(&mut self, now: Instant) -> Option<u64> {
         let soon = |last: Instant| now.saturating_duration_since(last) < QUIET;
         if self.last.is_some_and(soon) {

@@ -24,7 +24,9 @@ impl<T> Clone for EventFeed<T> {
 }
 
 impl<T: Clone + Send + 'static> EventFeed<T> {
-    /// Keeps up to `capacity` events for the slowest reader, from one to [`MOST`].
+    /// Returns a feed that keeps up to `capacity` events for the slowest reader.
+    ///
+    /// The capacity is limited to values from one to [`MOST`].
     pub(crate) fn new(capacity: usize) -> Self {
         Self(broadcast::channel(capacity.clamp(1, MOST)).0)
     }
@@ -44,7 +46,7 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
 ///
 /// The stream is bounded, and a slow reader blocks nothing else: if it falls too far behind, it
 /// loses the oldest events, and receives the number of [missed](Missed) events instead. The stream
-/// ends with its server or feed.
+/// ends when its server or feed ends.
 ///
 /// ```
 /// use peermux::EventStream;
@@ -83,12 +85,13 @@ impl<T: Clone + Send + 'static> EventStream<T> {
 
     /// Returns the next event if one has already arrived.
     ///
-    /// Returns `None` if there is none, including after the end.
+    /// Returns `None` if no event has arrived, and after the end.
     ///
     /// # Errors
     /// [`Missed`] in place of lost events.
     pub fn try_recv(&mut self) -> Option<Result<T, Missed>> {
-        // `unconstrained`, so that a task that has used up its budget also gets the event.
+        // `unconstrained` is needed: without it, a task that has used up its budget would not get
+        // the event.
         unconstrained(self.next()).now_or_never().flatten()
     }
 }

@@ -6,14 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::FutureExt;
 
-/// Calls `code`, which is named `what` in the log. Returns `None` if it panics; its changes up to
-/// that point remain.
+/// Calls `code`, which is named `what` in the log. Returns `None` if the code panics; what it has
+/// changed up to that point remains changed.
 pub(crate) fn caught<T>(what: &str, code: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(code));
     result.map_err(|panic| report(what, &*panic)).ok()
 }
 
-/// Like [`caught`], for a future. Users' code that creates the future must run inside it too.
+/// Like [`caught`], for a future. If users' code creates the future, call that code inside `code`,
+/// so that its panics are caught too.
 pub(crate) async fn caught_async<T>(what: &str, code: impl Future<Output = T>) -> Option<T> {
     let result = AssertUnwindSafe(code).catch_unwind().await;
     result.map_err(|panic| report(what, &*panic)).ok()

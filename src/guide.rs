@@ -1,6 +1,6 @@
 //! The guide: how to write a protocol and run a node, and what to expect.
 //!
-//! The tests compile and run every program in it.
+//! The tests compile and run every program in the guide.
 //!
 //! | chapter | what it shows |
 //! |---|---|

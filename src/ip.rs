@@ -67,8 +67,8 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
     sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
-/// The network of an address, of `v4` or `v6` bits by its family. An IPv4 address mapped into IPv6
-/// counts as IPv4.
+/// The network of an address, with `v4` or `v6` bits, depending on its family. An IPv4 address
+/// mapped into IPv6 counts as IPv4.
 #[cfg(any(feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
     let ip = ip.to_canonical();

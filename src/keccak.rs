@@ -1,8 +1,9 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! Only this file knows which crate computes it. On x86-64 with the feature `vector`, it is a crate
-//! that computes digests side by side in vector registers. With `asm`, it is published assembly
-//! code if there is some for the processor. Otherwise it is plain Rust.
+//! Only this file knows which crate computes the hash. On x86-64 with the feature `vector`, it is a
+//! crate that computes digests side by side in vector registers. With `asm`, the hash is computed
+//! by published assembly code if there is some for the processor. Otherwise it is computed in plain
+//! Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
 pub(crate) use peermux_keccak::Keccak256;

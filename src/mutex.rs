@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 
-/// Like [`std::sync::Mutex`], but locking never fails. Code that can panic while it holds
-/// such a lock leaves no change half done.
+/// Like [`std::sync::Mutex`], but locking never fails. Code that can panic while it holds such a
+/// lock must not leave a change half done.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 

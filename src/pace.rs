@@ -9,8 +9,8 @@ use crate::time::{after, part};
 /// Grants events at a fixed rate, after an initial burst.
 ///
 /// The state `spent` is the time at which all granted events would be over if they were spaced
-/// evenly. The caller keeps it, so one `Pace` can serve many states. `None` means that no event has
-/// been granted yet.
+/// evenly. The caller keeps this state, so one `Pace` can serve many states. `None` means that no
+/// event has been granted yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     period: Duration,
@@ -19,7 +19,8 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Grants `burst` events at once, then `per_second` each second; both are at least one.
+    /// Grants `burst` events at once, then `per_second` each second. If one of the numbers is zero,
+    /// it counts as one.
     pub(crate) fn new(burst: u32, per_second: u32) -> Self {
         let period = part(Duration::from_secs(1), per_second.max(1));
         Self {
@@ -28,7 +29,8 @@ impl Pace {
         }
     }
 
-    /// Grants an event and returns the new `spent`. The error is the time of the next event.
+    /// Grants an event and returns the new `spent`. The error is the time at which the next event
+    /// can be granted.
     pub(crate) fn take(self, spent: Option<Instant>, now: Instant) -> Result<Instant, Instant> {
         let spent = spent.map_or(now, |spent| spent.max(now));
         let too_far = spent.saturating_duration_since(now);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// Powers of two of microseconds, up to half an hour.
+/// The number of powers of two, from 1 µs to about half an hour.
 const POWERS: usize = 31;
 /// The number of classes per power of two. With four, a quantile is at most a quarter too large.
 const PARTS: usize = 4;
 /// When the total reaches this, all counts are halved, so that newer durations count more.
 const HALVED_AT: u32 = 4096;
 
-/// Durations, counted in classes. The first one allocates the memory.
+/// Durations, counted in classes. The first duration allocates the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Quantiles {
     counts: Option<Box<[u16; POWERS * PARTS]>>,
@@ -50,7 +50,7 @@ impl Quantiles {
 fn class(duration: Duration) -> usize {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let power = micros.max(1).ilog2();
-    // The two bits after the highest one.
+    // The two bits after the highest bit are the part.
     let part = match power {
         0 | 1 => (micros << (2 - power)) & 3,
         _ => (micros >> (power - 2)) & 3,

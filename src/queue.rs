@@ -45,14 +45,14 @@ impl<K: Copy + Eq + Hash> Source for K {}
 #[derive(Debug)]
 pub(crate) struct Queue<T, K = ()> {
     state: Mutex<State<T, K>>,
-    /// Set under the lock.
+    /// Whether the queue is closed. It is set while the lock is held.
     closed: AtomicBool,
-    /// Wakes tasks that wait for room or for the end.
+    /// Wakes tasks that wait for room or for the queue to be closed.
     room: Notify,
 }
 
-/// The maximum number of empty small lines that are kept. The next item of such a line's
-/// source needs no allocation.
+/// The maximum number of empty small lines that are kept. A kept line saves an allocation when its
+/// source adds its next item.
 const IDLE_LINES: usize = 16;
 /// A line is small if it has room for at most this many items.
 const SMALL_LINE: usize = 16;
@@ -67,7 +67,7 @@ struct State<T, K> {
     weight: usize,
     dropped: u64,
     reader: Option<Waker>,
-    /// A task waits for room.
+    /// Whether a task waits for room.
     awaited: bool,
 }
 
@@ -75,7 +75,7 @@ struct State<T, K> {
 #[derive(Debug)]
 struct Line<T> {
     items: VecDeque<(T, usize)>,
-    /// The sum of the items' shares. Sources are compared by it.
+    /// The sum of the items' shares. The source with the largest sum loses items first.
     share: usize,
 }
 
@@ -280,7 +280,7 @@ impl<T, K: Source> Queue<T, K> {
     }
 
     /// Waits until an item of this weight fits or the queue is closed. Another task may take the
-    /// room first. Cancel safe.
+    /// room before the caller does. Cancel safe.
     pub(crate) async fn room(&self, weight: usize) {
         loop {
             let freed = self.room.notified();
@@ -323,7 +323,7 @@ impl<T, K: Source> Queue<T, K> {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Rejects further items. Those in the queue can still be read.
+    /// Rejects further items. The items in the queue can still be read.
     pub(crate) fn close(&self) {
         let state = self.lock();
         self.closed.store(true, Ordering::Relaxed);
@@ -363,7 +363,7 @@ impl<T, K: Source> Queue<T, K> {
     }
 }
 
-/// Wakes the reader outside the lock.
+/// Releases the lock, and then wakes the reader.
 fn wake<T, K>(mut state: MutexGuard<'_, State<T, K>>) {
     let reader = state.reader.take();
     drop(state);
@@ -477,7 +477,7 @@ mod tests {
         // Items 2 to 5 wait. A new source makes the flood lose its oldest item.
         assert_eq!(queue.push_over_oldest('a', 10, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('a', 11, 1), Ok(1));
-        // Now both have two items: the source that sends another one loses its own oldest.
+        // Now both have two items, so the source that sends another item loses its own oldest.
         assert_eq!(queue.push_over_oldest('a', 12, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('f', 6, 1), Ok(1));
         // An item that outweighs all others is rejected itself.

@@ -5,8 +5,8 @@ use rand::{CryptoRng, SeedableRng};
 
 use crate::mutex::Mutex;
 
-/// The single source of randomness for all parts of a node. It is the operating system's, or a
-/// seeded one, which allows a run to be replayed.
+/// The single source of randomness for all parts of a node. It is the operating system's source, or
+/// a seeded one that allows a run to be replayed.
 #[derive(Debug, Default)]
 pub(crate) struct Random(Option<Mutex<StdRng>>);
 
@@ -16,7 +16,7 @@ impl Random {
         Self(Some(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// Draws from the source itself. If it is seeded, other callers wait in the meantime.
+    /// Draws from the source itself. If the source is seeded, other callers wait in the meantime.
     pub(crate) fn draw<R>(&self, draw: impl FnOnce(&mut (dyn CryptoRng + 'static)) -> R) -> R {
         match &self.0 {
             Some(seeded) => draw(&mut *seeded.lock()),
@@ -24,7 +24,7 @@ impl Random {
         }
     }
 
-    /// Returns a generator for one part, which draws of other parts do not affect.
+    /// Returns a generator for one part of the node. Draws of other parts do not affect it.
     pub(crate) fn fork(&self) -> StdRng {
         match &self.0 {
             Some(seeded) => StdRng::from_rng(&mut *seeded.lock()),

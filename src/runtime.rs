@@ -42,14 +42,14 @@ pub(crate) fn with_io() -> Result<Handle, RuntimeError> {
     }
 }
 
-/// Returns whether `attempt` does not panic. Tokio reports a missing part of a runtime only by a
-/// panic.
+/// Returns whether `attempt` completes without a panic. This check is needed because tokio reports
+/// a missing part of a runtime only by a panic.
 fn works(attempt: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(attempt)).is_ok()
 }
 
-/// Opens a socket, which panics without I/O. The operating system's errors are ignored here; they
-/// recur when the server opens its own sockets.
+/// Opens a socket, which panics if the runtime has no I/O. The operating system's errors are
+/// ignored here, because they recur when the server opens its own sockets.
 fn open_socket() {
     #[cfg(unix)]
     drop(tokio::net::UnixDatagram::pair());

@@ -6,7 +6,7 @@ use std::fmt;
 /// `with_…` that takes and returns the whole value.
 ///
 /// A setting of a `Copy` type is written `name / with_name: Type = default;`. If the setter adjusts
-/// values, it is `name / with_name: Type = default, |value| normal(value);`. With
+/// values, the setting is written `name / with_name: Type = default, |value| normal(value);`. With
 /// `name / with_name: Type => &Borrowed = default;` the getter returns the borrowed form, and the
 /// setter takes `impl Into<Type>`. A setting may have an attribute `#[serde(…)]`.
 macro_rules! settings {

@@ -15,16 +15,18 @@ const LARGEST: usize = 2 << 20;
 /// Buffers of large payloads, for all connections of a server.
 ///
 /// Without this reuse, the allocator returns blocks of this size to the operating system and
-/// requests them again. That clears each page, which costs a tenth of a sender's time at 1 MiB.
+/// requests them again. The system then clears each page, which costs a tenth of a sender's time at
+/// 1 MiB.
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<BytesMut>>);
 
 impl Spare {
-    /// Returns an empty buffer with room for `size` bytes. It reuses a kept buffer, unless all are
-    /// too small, or so large that a queue's bound in bytes would lose its meaning.
+    /// Returns an empty buffer with room for `size` bytes, a kept one if possible. A kept buffer
+    /// with more than twice as much room is not used, because then a queue's bound in bytes would
+    /// lose its meaning.
     pub(crate) fn buffer(&self, size: usize) -> BytesMut {
         let fits = |buffer: &mut BytesMut| {
-            // Reclaims bytes that were cut off before a payload.
+            // `try_reclaim` also reclaims bytes that were cut off before a payload.
             buffer.try_reclaim(size) && buffer.capacity() <= 2 * size
         };
         let kept = self.with(|buffers| {

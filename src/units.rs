@@ -1,6 +1,6 @@
 //! Times and sizes as people write them: `30s`, `4 MiB`.
 
-/// `30s`, `1m 30s`, `250ms`.
+/// Durations such as `30s`, `1m 30s`, `250ms`.
 pub(crate) mod duration {
     use std::fmt;
     use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) mod duration {
     }
 }
 
-/// `4 MiB`, `64KiB`, `100 kB`, or a number of bytes.
+/// Sizes such as `4 MiB`, `64KiB`, `100 kB`, or a number of bytes.
 pub(crate) mod size {
     use std::fmt;
 

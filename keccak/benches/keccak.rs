@@ -90,7 +90,7 @@ impl Running for keccak_asm::Keccak256 {
     }
 }
 
-/// One digest, and two at once.
+/// Measures one digest, and two digests at once.
 fn digests<S: Running>(c: &mut Criterion, name: &str) {
     let mut state = S::new();
     state.update(&[7; 48]);
@@ -102,7 +102,7 @@ fn digests<S: Running>(c: &mut Criterion, name: &str) {
     });
 }
 
-/// The throughput for a long message.
+/// Measures the throughput for a long message.
 fn absorb<S: Running>(c: &mut Criterion, name: &str) {
     let data = vec![7; 32 * 1024];
     let mut group = c.benchmark_group("absorb 32 KiB");
@@ -111,9 +111,9 @@ fn absorb<S: Running>(c: &mut Criterion, name: &str) {
     group.bench_function(name, |b| b.iter(|| state.update(black_box(&data))));
 }
 
-/// The three digests of an RLPx frame, without the encryption of the seeds.
+/// Measures the three digests of an RLPx frame, without the encryption of the seeds.
 ///
-/// They are taken after the header's seed, after the body, and after the body's seed.
+/// The digests are taken after the header's seed, after the body, and after the body's seed.
 fn frame<S: Running>(c: &mut Criterion, name: &str) {
     let mut group = c.benchmark_group("frame");
     for length in [16, 256, 1024] {

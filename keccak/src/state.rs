@@ -177,7 +177,7 @@ fn bytes(digest: Digest) -> [u8; LENGTH] {
 
 /// Adds `data` to the bytes of `lanes` from `offset` on.
 ///
-/// It writes whole lanes for any offset, because a later load of a lane would have to wait for
+/// Whole lanes are written for any offset, because a later load of a lane would have to wait for
 /// stores of single bytes.
 fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;

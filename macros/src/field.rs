@@ -10,13 +10,13 @@ use crate::options::{FieldOptions, error};
 /// A field, or the value in the parentheses of a message.
 pub(crate) struct Field {
     pub(crate) attributes: Vec<Attribute>,
-    /// Its name or its index.
+    /// The field's name or its index.
     pub(crate) member: Member,
     pub(crate) ty: Type,
     options: FieldOptions,
-    /// Whether it appears in the path of an error.
+    /// Whether the field appears in the path of an error.
     named: bool,
-    /// The variable that holds it; its name cannot collide with the user's names.
+    /// The variable that holds the field; its name cannot collide with the user's names.
     pub(crate) local: Ident,
 }
 
@@ -49,7 +49,7 @@ impl Field {
         self
     }
 
-    /// Returns its name in the path of an error.
+    /// Returns the field's name in the path of an error.
     fn name(&self) -> String {
         match &self.member {
             Member::Named(name) => name.to_string().trim_start_matches("r#").to_owned(),
@@ -63,7 +63,7 @@ impl Field {
         quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::rlp_size(#local))
     }
 
-    /// Returns a statement that appends it to `out`; `later` are the fields after it.
+    /// Returns a statement that appends the field to `out`; `later` are the fields after it.
     fn write_before(&self, krate: &TokenStream, later: &[Field], out: &Ident) -> TokenStream {
         let local = &self.local;
         if self.options.optional.is_some() {
@@ -76,13 +76,13 @@ impl Field {
         self.write(krate, out)
     }
 
-    /// Returns a statement that appends it to `out`.
+    /// Returns a statement that appends the field to `out`.
     pub(crate) fn write(&self, krate: &TokenStream, out: &Ident) -> TokenStream {
         let (ty, local) = (&self.ty, &self.local);
         quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::write_rlp(#local, #out);)
     }
 
-    /// Returns an expression that reads it from `from`, as a `Result`.
+    /// Returns an expression that reads the field from `from`, as a `Result`.
     pub(crate) fn read(&self, krate: &TokenStream, from: &Ident) -> TokenStream {
         let ty = &self.ty;
         let inner = match &self.options.optional {
@@ -149,7 +149,7 @@ pub(crate) fn size(fields: &[Field], krate: &TokenStream) -> TokenStream {
 
 /// Returns a statement that appends the list of fields to `out`.
 ///
-/// The statement of `first` appends the first elements of the list.
+/// `first` returns a statement that appends the first elements of the list.
 pub(crate) fn write_list(
     fields: &[Field],
     krate: &TokenStream,
@@ -174,8 +174,8 @@ pub(crate) fn write_list(
 
 /// Returns statements that read the list of fields into variables.
 ///
-/// The statement of `first` reads the first elements of the list. If an error occurs, they return
-/// it from the enclosing function.
+/// `first` returns a statement that reads the first elements of the list. If an error occurs, the
+/// statements return it from the enclosing function.
 pub(crate) fn read_list(
     fields: &[Field],
     krate: &TokenStream,

@@ -57,9 +57,9 @@ impl FieldOptions {
 /// Options of a message.
 #[derive(Default, Clone)]
 pub(crate) struct MessageOptions {
-    /// The maximum size of its payload.
+    /// The maximum size of the message's payload.
     pub(crate) max_size: Option<Size>,
-    /// The maximum memory of its values.
+    /// The maximum memory of the message's values.
     pub(crate) max_memory: Option<Size>,
 }
 
@@ -80,7 +80,7 @@ impl MessageOptions {
         Ok(options)
     }
 
-    /// Returns these options, with the set's options for missing ones.
+    /// Returns these options; where one is missing, it is taken from `set`.
     pub(crate) fn or(self, set: &Self) -> Self {
         Self {
             max_size: self.max_size.or_else(|| set.max_size.clone()),

@@ -30,7 +30,7 @@ impl<H: Handle, const N: usize> Family<H, N> {
     }
 }
 
-/// The label that distinguishes a server's series from others in the process; none by default.
+/// The label that distinguishes the series of servers in one process; none by default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeLabel {
     #[cfg(feature = "metrics")]

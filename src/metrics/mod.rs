@@ -1,10 +1,10 @@
 //! Metrics of a node, through the facade of the crate [`metrics`](https://docs.rs/metrics).
 //!
 //! A program installs a recorder, such as that of `metrics-exporter-prometheus`, before it starts
-//! its first server. Without one, counting costs almost nothing and has no effect.
+//! its first server. Without a recorder, counting costs almost nothing and has no effect.
 //!
 //! [`all`] lists each metric with its kind, unit, labels and help. [`describe`] passes the help to
-//! the recorder; each server calls it when it starts. The chapter
+//! the recorder; each server calls this function when it starts. The chapter
 //! [`guide::metrics`](crate::guide::metrics) shows the same table and the questions that the
 //! metrics answer.
 //!

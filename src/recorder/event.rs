@@ -23,8 +23,8 @@ pub struct RecordedEntry {
 /// A message or signal on a connection, or a decision about the connection.
 ///
 /// A `protocol` is an index into [`Recording::protocols`](super::Recording::protocols), and a
-/// `code` is relative to it. Sizes are bytes of uncompressed payloads. The largest number of a type
-/// means that number or more.
+/// `code` is relative to that protocol. Sizes are bytes of uncompressed payloads. The largest value
+/// of an integer type means that number or more.
 ///
 /// With the feature `serde`, an entry is one JSON object, such as
 /// `{"at_us":1207,"event":"received","protocol":0,"code":1,"size":16,"unread":1}`.
@@ -35,44 +35,44 @@ pub struct RecordedEntry {
 pub enum RecordedEvent {
     /// A message arrived and was added to its protocol's queue.
     Received {
-        /// Which protocol.
+        /// The message's protocol.
         protocol: u16,
         /// The message's code.
         code: u64,
-        /// Its size.
+        /// The message's size.
         size: u32,
         /// How many messages the protocol had not yet read or still held, including this one.
         unread: u16,
     },
     /// A message was passed to the socket.
     Sent {
-        /// Which protocol.
+        /// The message's protocol.
         protocol: u16,
         /// The message's code.
         code: u64,
-        /// Its size.
+        /// The message's size.
         size: u32,
         /// How many messages of all protocols remained at the write gate after this one.
         waiting: u16,
     },
     /// A message arrived and was dropped.
     Dropped {
-        /// Which protocol.
+        /// The message's protocol.
         protocol: u16,
         /// The message's code.
         code: u64,
-        /// Its size.
+        /// The message's size.
         size: u32,
-        /// Why.
+        /// Why the message was dropped.
         cause: DropCause,
     },
-    /// Pings without other events between them; the time is that of the last one.
+    /// Pings without other events between them; the entry's time is that of the last Ping.
     Pings {
-        /// How many this side sent.
+        /// How many Pings this side sent.
         sent: u16,
-        /// How many of ours the remote answered.
+        /// How many Pings of this side the remote answered.
         answered: u16,
-        /// How many the remote sent.
+        /// How many Pings the remote sent.
         received: u16,
         /// The last round trip; zero if none was answered.
         #[cfg_attr(
@@ -91,12 +91,12 @@ pub enum RecordedEvent {
     Paused {
         /// The protocol whose message had no room; `None` if the read buffer had no room.
         protocol: Option<u16>,
-        /// Why.
+        /// Why this side stopped reading.
         cause: PauseCause,
     },
     /// This side resumed reading.
     Resumed {
-        /// How long it had been paused.
+        /// How long this side had not been reading.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "after_us", with = "super::json::micros")
@@ -105,23 +105,23 @@ pub enum RecordedEvent {
     },
     /// A quota of this side held messages back.
     ///
-    /// Waits for one quota that follow each other closely share an entry; its time is the end of
-    /// the last one. Calls of `send` may wait at the same time, so their `total` may exceed the
-    /// time that has passed.
+    /// Waits for one quota share an entry if they follow each other closely. The entry's time is
+    /// the end of the last wait. Calls of `send` may wait at the same time, so their `total` may
+    /// exceed the time that has passed.
     Held {
-        /// Which protocol.
+        /// The protocol with the quota.
         protocol: u16,
-        /// Which quota.
+        /// The quota.
         cause: HoldCause,
         /// How many messages waited.
         messages: u16,
-        /// How long they waited, added up.
+        /// The sum of the times that the messages waited.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "total_us", with = "super::json::micros")
         )]
         total: Duration,
-        /// The longest wait of them, at most 71 minutes.
+        /// The longest of these times, at most 71 minutes.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "longest_us", with = "super::json::micros")
@@ -132,7 +132,7 @@ pub enum RecordedEvent {
     SlowWrite {
         /// The size of the batch in bytes.
         size: u64,
-        /// How long it took.
+        /// How long the socket took to accept the batch.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "took_us", with = "super::json::micros")
@@ -141,12 +141,12 @@ pub enum RecordedEvent {
     },
     /// A Disconnect arrived.
     DisconnectReceived {
-        /// Its reason, if it contained one.
+        /// The reason in the Disconnect, if there was one.
         reason: Option<DisconnectReason>,
     },
     /// A Disconnect was passed to the socket.
     DisconnectSent {
-        /// Its reason.
+        /// The reason in the Disconnect.
         reason: DisconnectReason,
     },
     /// The connection began to end.
@@ -161,7 +161,7 @@ pub enum RecordedEvent {
 pub enum DropCause {
     /// The protocol's queue was full.
     QueueFull,
-    /// It arrived faster than the protocol's quota allows.
+    /// The message arrived faster than the protocol's quota allows.
     TooFast,
 }
 
@@ -186,9 +186,10 @@ pub enum PauseCause {
 #[non_exhaustive]
 pub enum HoldCause {
     /// The protocol's [receive quota](crate::ProtocolLimits::with_receive_quota): received messages
-    /// waited for it in the queue.
+    /// waited in the queue until the quota admitted them.
     ReceiveQuota,
-    /// The protocol's [send quota](crate::ProtocolLimits::with_send_quota): `send` waited for it.
+    /// The protocol's [send quota](crate::ProtocolLimits::with_send_quota): `send` waited for the
+    /// quota.
     SendQuota,
 }
 

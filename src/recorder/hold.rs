@@ -1,4 +1,4 @@
-//! Waits for quotas, several of which share an entry.
+//! Waits for quotas, and the entries that several waits may share.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use super::{HoldCause, RecordedEvent};
 
 /// How many of the latest entries are searched for one to extend.
 ///
-/// So waits take few entries of the ring, even if other entries follow each of them.
+/// Thanks to this search, waits take few entries of the ring, even if other entries follow each
+/// wait.
 pub(super) const NEAR: usize = 64;
 
 /// The maximum age of an entry that a new wait extends.
@@ -18,12 +19,12 @@ const RECENT: Duration = Duration::from_secs(10);
 pub(crate) struct Hold {
     pub(crate) protocol: u16,
     pub(crate) cause: HoldCause,
-    /// How long it waited.
+    /// How long the message waited.
     pub(crate) time: Duration,
 }
 
 impl Hold {
-    /// An entry of this wait alone, which ended at `micros`.
+    /// Returns an entry for this wait alone, which ended at `micros`.
     pub(super) fn alone(self, micros: u64) -> Packed {
         let Self {
             protocol,
@@ -41,13 +42,13 @@ impl Hold {
         entry
     }
 
-    /// Whether `entry` is one of waits for the same quota, and recent at `micros`.
+    /// Whether `entry` records waits for the same quota and is still recent at `micros`.
     pub(super) fn follows(self, entry: &Packed, micros: u64) -> bool {
         let age = Duration::from_micros(micros.saturating_sub(entry.at()));
         entry.is_held(self.protocol, self.cause) && age <= RECENT
     }
 
-    /// Returns an earlier entry with this wait added; `None` if its counter is full.
+    /// Returns an earlier entry with this wait added; `None` if the entry's counter is full.
     pub(super) fn added_to(self, earlier: &Packed, micros: u64) -> Option<Packed> {
         let RecordedEvent::Held {
             protocol,

@@ -123,7 +123,7 @@ impl Notes {
         self.recorder.ping(at, note);
     }
 
-    /// Frees its memory if it contains no notes.
+    /// Frees the memory for notes if there are none.
     pub(crate) fn shrink(&mut self) {
         if self.noted.is_empty() {
             self.noted = Vec::new();

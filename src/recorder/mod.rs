@@ -1,9 +1,9 @@
 //! The flight recorder of a peer: its latest messages and decisions, without payloads.
 //!
 //! Each connection has a bounded ring of the last [`CAPACITY`](Recording::CAPACITY) entries of 24
-//! bytes, which allocates memory as entries are added. [`Peer::recording`](crate::Peer::recording)
-//! copies it. A server keeps the recordings of the connections that ended last; see
-//! [`Server::recording`](crate::Server::recording).
+//! bytes. The ring allocates memory as entries are added.
+//! [`Peer::recording`](crate::Peer::recording) copies the ring. A server keeps the recordings of
+//! the connections that ended last; see [`Server::recording`](crate::Server::recording).
 //! [`PeerConfig::with_recording`](crate::PeerConfig::with_recording) switches the recorder off.
 //!
 //! The read and write loops of a connection collect their own entries. They hand the entries over

@@ -113,7 +113,7 @@ impl Packed {
         Self { head, a, b }
     }
 
-    /// Sets the time in microseconds, which must not have been set.
+    /// Sets the time in microseconds. It must not have been set before.
     pub(super) fn stamp(&mut self, micros: u64) {
         self.head |= micros << KIND_BITS;
     }
@@ -127,7 +127,7 @@ impl Packed {
         self.kind() == PINGS
     }
 
-    /// Whether the entry is of waits for this quota of a protocol.
+    /// Whether the entry records waits for this quota of a protocol.
     pub(super) fn is_held(&self, protocol: u16, cause: HoldCause) -> bool {
         self.kind() == held(cause) && self.b as u16 == protocol
     }
@@ -218,7 +218,7 @@ impl From<RecordedEntry> for Packed {
     }
 }
 
-/// The kind of an entry of waits for this quota.
+/// The kind of an entry that records waits for this quota.
 fn held(cause: HoldCause) -> u64 {
     match cause {
         HoldCause::ReceiveQuota => HELD_RECEIVING,
@@ -230,13 +230,13 @@ fn message(protocol: u16, size: u32, count: u16) -> u64 {
     u64::from(size) << 32 | u64::from(count) << 16 | u64::from(protocol)
 }
 
-/// Whole microseconds.
+/// Returns a time in whole microseconds.
 pub(super) fn micros(time: Duration) -> u64 {
     let seconds = time.as_secs().saturating_mul(1_000_000);
     seconds.saturating_add(time.subsec_micros().into())
 }
 
-/// Whole microseconds in 32 bits, at most 71 minutes.
+/// Returns a time in whole microseconds in 32 bits, at most 71 minutes.
 fn short_micros(time: Duration) -> u64 {
     micros(time).min(u32::MAX.into())
 }

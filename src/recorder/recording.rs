@@ -14,7 +14,7 @@ use crate::setup::Direction;
 
 /// A copy of a peer's [recorder](super) at one point in time.
 ///
-/// It is cheap to clone. Its [`Display`](std::fmt::Display) is a table: the peer, how its
+/// A recording is cheap to clone. Its [`Display`](std::fmt::Display) is a table: the peer, how its
 /// connection ended, and a line for each entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
@@ -95,7 +95,7 @@ impl Recording {
 
     /// The protocols that the connection ran, in the order of their message codes.
     ///
-    /// Entries refer to them by their index.
+    /// An entry refers to a protocol by its index here.
     #[must_use]
     pub fn protocols(&self) -> &[Capability] {
         &self.peer.protocols
@@ -119,7 +119,7 @@ impl Recording {
         self.peer.end.as_ref()
     }
 
-    /// The number of discarded entries before the first one included here.
+    /// How many entries before the first one here were discarded or left out.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.forgotten

@@ -51,7 +51,7 @@ impl Ring {
         self.forgotten = self.forgotten.saturating_add(1);
     }
 
-    /// Adds a Ping. Consecutive Pings share an entry.
+    /// Adds what happened to a Ping. Consecutive Pings share an entry.
     pub(super) fn ping(&mut self, micros: u64, note: PingNote) {
         let pings = |before: &&mut Packed| before.is_pings();
         let (folded, at) = match self.latest().next().filter(pings) {
@@ -62,7 +62,7 @@ impl Ring {
                     newest.stamp(at);
                     return;
                 }
-                // The counter of that entry is full.
+                // The counter of the newest entry is full, so the Ping starts another one.
                 None => (with_ping(NO_PINGS, note), micros),
             },
             None => (with_ping(NO_PINGS, note), micros),
@@ -93,8 +93,9 @@ impl Ring {
         newer.iter_mut().rev().chain(older.iter_mut().rev())
     }
 
-    /// Returns the entries sorted by time, and the number of discarded earlier ones. In the ring
-    /// they are not sorted, because the loops of a connection hand over theirs at different times.
+    /// Returns the entries sorted by time, and the number of earlier entries that were discarded.
+    /// In the ring the entries are not sorted, because the loops of a connection hand them over at
+    /// different times.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let (newer, older) = self
             .entries
@@ -114,7 +115,7 @@ const NO_PINGS: RecordedEvent = RecordedEvent::Pings {
     longest: Duration::ZERO,
 };
 
-/// Adds a Ping to an entry of Pings; `None` if its counter is full.
+/// Adds a Ping to an entry of Pings; `None` if the entry's counter is full.
 fn with_ping(pings: RecordedEvent, note: PingNote) -> Option<RecordedEvent> {
     let RecordedEvent::Pings {
         mut sent,

@@ -15,9 +15,9 @@ settings! {
     /// One of two connected peers: its protocols and options.
     #[derive(Debug, Clone)]
     pub struct Settings {
-        /// Its protocols.
+        /// The peer's protocols.
         protocols / with_protocols: Vec<Protocol> => &[Protocol] = Vec::new();
-        /// Its timing, memory budget and events.
+        /// The peer's timing, memory budget and events.
         options / with_options: PeerOptions => &PeerOptions = PeerOptions::default();
     }
 }
@@ -56,8 +56,9 @@ pub struct Connected {
 
 /// Connects two peers in memory and runs both in the background.
 ///
-/// They perform a real handshake with fresh keys. As with [`Server::dial`](crate::Server::dial),
-/// their protocols are already [running](Peer::running) when this returns.
+/// The peers perform a real handshake with fresh keys. As with
+/// [`Server::dial`](crate::Server::dial), their protocols are already [running](Peer::running) when
+/// this function returns.
 ///
 /// ```
 /// use peermux::{Protocol, testing};

@@ -6,7 +6,7 @@ use crate::setup::Direction;
 
 /// Returns a handle to a peer that does not exist.
 ///
-/// It has the given values and the node id of a fresh key. Disconnecting it does nothing.
+/// The peer has the given values and the node id of a fresh key. Disconnecting it does nothing.
 ///
 /// ```
 /// use peermux::{Capability, DisconnectReason, testing};

@@ -15,8 +15,9 @@ const UNDER_WAY: usize = 64;
 
 /// Returns the two ends of an in-memory stream with a latency.
 ///
-/// Bytes written at one end can be read at the other after `latency`, and so can the end of the
-/// stream. Call it within a runtime. With paused time, the latency takes no real time.
+/// Bytes written at one end can be read at the other after `latency`. The end of the stream also
+/// arrives after `latency`. Call this function within a runtime. With paused time, the latency
+/// takes no real time.
 #[must_use]
 pub fn link(latency: Duration) -> (DuplexStream, DuplexStream) {
     let (near, near_far) = duplex(PIPE);
@@ -45,7 +46,8 @@ async fn take(
 ) {
     let mut buffer = vec![0; PIPE];
     loop {
-        // An empty piece ends the direction, after the same latency as the others.
+        // At the end of the stream the piece is empty. It ends the direction, after the same
+        // latency as the other pieces.
         let read = from.read(&mut buffer).await.unwrap_or_default();
         let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
         let sent = send.send((after(Instant::now(), latency), piece)).await;

@@ -8,10 +8,11 @@ use crate::peer::Peer;
 use crate::recorder::{RecordedEvent, Recording};
 use crate::setup::SetupError;
 
-/// A remote that repeats the remote's messages from a [`Recording`].
+/// A remote that sends what its original sent in a [`Recording`].
 ///
-/// It sends messages of the same protocols, codes and sizes, in the same order, as fast as the peer
-/// reads them. Payloads are not recorded, so they are zeros, or the test provides them.
+/// Its messages have the same protocols, codes and sizes as the recorded ones. They are sent in the
+/// same order, as fast as the peer reads them. Payloads are not recorded, so they are zeros, or the
+/// test provides them.
 ///
 /// ```
 /// use peermux::testing::{self, Replay};
@@ -49,11 +50,11 @@ pub struct Replay {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplayedMessage {
-    /// Its protocol.
+    /// The message's protocol.
     pub protocol: Capability,
-    /// Its code, relative to the protocol.
+    /// The message's code, relative to the protocol.
     pub code: u64,
-    /// The size of its payload in bytes.
+    /// The size of the message's payload in bytes.
     pub size: usize,
 }
 

@@ -90,7 +90,7 @@ impl Scripted {
         }
     }
 
-    /// Takes over this end of a connection before it has sent a Hello.
+    /// Takes over this end of a connection on which it has sent no Hello yet.
     #[must_use]
     pub fn before_hello(authenticated: Authenticated<DuplexStream>) -> Self {
         Self {
@@ -179,7 +179,7 @@ impl Scripted {
         let mut written = pin!(writer.write_all(&sealed));
         loop {
             tokio::select! {
-                // Once the message is written, no frame has to be read.
+                // The write is polled first: once the message is written, no frame has to be read.
                 biased;
                 written = &mut written => return written.is_ok(),
                 frame = next_frame(reader, ingress, buffer) => match frame {

@@ -23,7 +23,7 @@ where
     A: Address,
     F: Fn(&A) -> Result<DuplexStream, ConnectError> + Send + Sync + 'static,
 {
-    /// Dials with `dial`.
+    /// Returns a dialer that calls `dial` for each address.
     pub fn new(dial: F) -> Self {
         Self(dial, PhantomData)
     }
@@ -87,7 +87,7 @@ impl<A: Address> DialScript<A> {
 
 /// A dial in flight.
 ///
-/// Dropping it makes the dial fail.
+/// Dropping a `PendingDial` makes the dial fail.
 #[derive(Debug)]
 pub struct PendingDial<A> {
     addr: A,
@@ -159,7 +159,7 @@ impl<A: Address> Caller<A> {
         far
     }
 
-    /// Makes one accept fail.
+    /// Makes the listener's next accept fail with `error`.
     pub async fn fail(&self, error: io::Error) {
         self.0.send(Err(error)).await.ok();
     }

@@ -1,7 +1,8 @@
 //! Two states in the halves of registers with AVX-512VL.
 //!
-//! They take 25 of its 32 registers, and use its rotation and three-operand logic. A single state
-//! leaves the upper halves unused, but is still faster than in general-purpose registers.
+//! The two states take 25 of the 32 registers. The code uses the rotation and the three-operand
+//! logic of AVX-512VL. A single state leaves the upper halves unused, but is still faster than in
+//! general-purpose registers.
 
 use core::arch::x86_64::{
     __m128i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_rol_epi64,

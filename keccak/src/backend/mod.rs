@@ -50,7 +50,7 @@ impl Backend {
         all.collect()
     }
 
-    /// Permutes `state`, and once more after adding each of `blocks` to it.
+    /// Permutes `state`, then adds each of `blocks` and permutes `state` again.
     pub(crate) fn absorb(self, state: &mut Lanes, blocks: &[[u8; RATE]]) {
         match self {
             Self::Plain => plain::absorb(state, blocks),

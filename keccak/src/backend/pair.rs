@@ -4,7 +4,8 @@
 
 /// Defines the functions on two states for the instructions `$features`.
 ///
-/// Both vector backends use it, and define the operations for [`round!`](super::round::round).
+/// Both vector backends use this macro, and define the operations for
+/// [`round!`](super::round::round).
 macro_rules! pair {
     ($features:literal) => {
         #[inline(never)]
@@ -31,7 +32,7 @@ macro_rules! pair {
             low_halves(&a)
         }
 
-        /// Loads `state`, padded in the low halves and plus `block` in the high halves.
+        /// Loads `state` twice: padded into the low halves, plus `block` into the high halves.
         #[inline]
         #[target_feature(enable = $features)]
         fn load(state: &Lanes, padding: &Padding, block: &Block) -> [__m128i; 25] {

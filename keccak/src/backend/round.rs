@@ -1,6 +1,6 @@
 //! Keccak-f\[1600\] of FIPS 202, section 3.2, over any type of lane.
 //!
-//! All backends share it.
+//! All backends share this code.
 
 /// The lanes of a state.
 ///
@@ -23,8 +23,8 @@ pub(crate) type Padding = [u8; RATE];
 
 /// Returns the padding after `offset` bytes of a block.
 ///
-/// It is in constant memory: loading a word that was just written as bytes would have to wait for
-/// the writes.
+/// The padding is in constant memory, because loading a word that was just written as bytes would
+/// have to wait for the writes.
 pub(crate) fn padding(offset: usize) -> &'static Padding {
     static ZEROES_AROUND: [u8; 2 * RATE - 1] = {
         let mut bytes = [0; 2 * RATE - 1];
@@ -77,7 +77,7 @@ pub(super) const ROUND_CONSTANTS: [u64; 24] = [
 /// - `chi(a, b, c)`: `a ^ (!b & c)`;
 /// - `iota(lane, constant)`: the lane plus a round constant.
 ///
-/// It is a macro because a function with `#[target_feature]` cannot be forced inline, and each
+/// This is a macro because a function with `#[target_feature]` cannot be forced inline, and each
 /// operation has to become instructions of its backend.
 macro_rules! round {
     ($a:ident, $constant:expr) => {{

@@ -29,7 +29,7 @@ struct Message {
     code: LitInt,
     name: Ident,
     form: Form,
-    /// The message that answers it.
+    /// The message that answers this one, if this one is a request.
     response: Option<Ident>,
 }
 

@@ -1,4 +1,4 @@
-//! Generates a struct, and its trait, for each request and each response.
+//! Generates a struct and the implementation of its trait for each request and response.
 
 use proc_macro2::TokenStream;
 use quote::quote;
