@@ -26,9 +26,9 @@
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
 //! | [Benchmarks](benchmarks) | speed and memory, and how they were measured |
 
-/// Expands to the targets of links between chapters in rustdoc.
+/// Expands to the rustdoc targets of the links between chapters.
 ///
-/// In the Markdown files the same links lead to files.
+/// In the Markdown files themselves, the same links lead to other Markdown files.
 macro_rules! links {
     () => {
         concat!(

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::mutex::Mutex;
 
-/// How much a queue holds. An empty queue accepts an item of any weight.
+/// How much a queue may hold. An empty queue accepts an item of any weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) items: usize,

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::mutex::Mutex;
 
-/// The maximum number of buffers kept.
+/// The maximum number of buffers that are kept for reuse.
 const BUFFERS: usize = 4;
 
 /// The minimum and the maximum size of a buffer that is kept, in bytes. A smaller one is cheap to

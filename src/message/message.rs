@@ -53,8 +53,8 @@ pub trait WireMessage: Sized + Send + 'static {
 
     /// The largest payload, in bytes, of a message with this code.
     ///
-    /// This is `max_size` in [`messages!`](crate::messages). A larger payload is neither sent nor
-    /// decoded.
+    /// For a message of [`messages!`](crate::messages), this is its `max_size`. A larger payload is
+    /// neither sent nor decoded.
     #[must_use]
     fn max_size(_code: u64) -> usize {
         usize::MAX

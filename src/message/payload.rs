@@ -61,7 +61,7 @@ pub fn encode_shared(
         append(buffer);
         Ok::<_, Infallible>(())
     };
-    // A nested call, or one after the thread-local is destroyed, gets a new arena.
+    // A nested call, or a call after the thread-local is destroyed, gets a new arena.
     let mut arena = ARENA.try_with(Cell::take).unwrap_or_default();
     let Ok(payload) = arena.payload(size, write);
     // If the thread-local is destroyed, the arena is dropped here.

@@ -3,7 +3,7 @@
 use super::family::Family;
 use super::{Counter, Gauge, Histogram, Label};
 
-/// Values of the label `reason`: the named reasons of a Disconnect, and further ones.
+/// Values of the label `reason`: the named reasons of a Disconnect, and further values.
 macro_rules! reasons {
     ($($other:literal),*) => {
         &[

@@ -1,4 +1,4 @@
-//! Keys on the curve secp256k1, and the node id that is derived from one.
+//! Keys on the curve secp256k1, and the node id derived from a public key.
 
 use std::cmp::Ordering;
 use std::fmt;

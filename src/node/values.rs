@@ -19,7 +19,7 @@ impl RlpValue for NodeId {
     }
 }
 
-/// 64 bytes x || y, as in a Hello.
+/// A public key is encoded as 64 bytes x || y, as in a Hello.
 impl RlpValue for PublicKey {
     fn rlp_size(&self) -> usize {
         Self::LENGTH + 2

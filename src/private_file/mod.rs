@@ -81,9 +81,9 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
 
 /// Writes a new file.
 ///
-/// An existing file is not changed. After an error there is usually no new file. It exists only if
-/// removing its temporary name failed, or flushing the folder, because it then already has its
-/// final name.
+/// An existing file is not changed. After an error there is usually no new file. If the error
+/// occurred while the temporary name was removed or the folder was flushed, the new file remains,
+/// because it already has its final name.
 ///
 /// # Errors
 /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if a file of that name exists, and any other I/O
@@ -334,7 +334,7 @@ mod tests {
         assert!(opened(Path::new("/dev/null")).ends_with("is neither a file nor a pipe"));
     }
 
-    /// A shell passes such a path for `<(command)`.
+    /// For `<(command)`, a shell passes the path of an open file.
     #[cfg(target_os = "linux")]
     #[test]
     fn open_files_of_this_process_are_not_links() {

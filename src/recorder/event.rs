@@ -111,7 +111,7 @@ pub enum RecordedEvent {
     Held {
         /// The protocol with the quota.
         protocol: u16,
-        /// The quota.
+        /// Which of the protocol's quotas held the messages back.
         cause: HoldCause,
         /// How many messages waited.
         messages: u16,

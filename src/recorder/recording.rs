@@ -1,4 +1,4 @@
-//! Copies of recorders.
+//! Copies of the entries of recorders.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

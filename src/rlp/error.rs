@@ -74,7 +74,7 @@ pub enum RlpError {
     Other(&'static str),
 }
 
-/// For implementors of [`Decodable`](super::Decodable).
+/// Converts the error that an implementation of [`Decodable`](super::Decodable) returns.
 impl From<DecoderError> for RlpError {
     fn from(error: DecoderError) -> Self {
         use DecoderError as E;

@@ -106,7 +106,7 @@ fn half(digest: [u8; 32]) -> [u8; LENGTH] {
 
 #[cfg(test)]
 impl FrameMac {
-    /// Returns all 32 bytes of the state's digest after `suffix`.
+    /// Returns all 32 bytes of the digest of the state after it has absorbed `suffix`.
     pub(super) fn digest_after(&self, suffix: &[u8]) -> [u8; 32] {
         let mut state = self.state.clone();
         state.update(suffix);

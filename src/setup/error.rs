@@ -116,7 +116,7 @@ impl SetupError {
         }
     }
 
-    /// Returns whether a frame with a MAC that proves the remote's key has arrived.
+    /// Returns whether a frame has arrived whose MAC proves the remote's key.
     ///
     /// The ack alone does not prove the remote's key: anybody who knows our key can make an ack.
     pub(crate) fn proves_the_remote(&self) -> bool {

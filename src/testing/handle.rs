@@ -6,7 +6,8 @@ use crate::setup::Direction;
 
 /// Returns a handle to a peer that does not exist.
 ///
-/// The peer has the given values and the node id of a fresh key. Disconnecting it does nothing.
+/// The peer has the given client name and capabilities, and the node id of a fresh key.
+/// Disconnecting it does nothing.
 ///
 /// ```
 /// use peermux::{Capability, DisconnectReason, testing};

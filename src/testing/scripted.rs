@@ -33,7 +33,7 @@ pub struct Scripted {
     hello: Option<Hello>,
 }
 
-/// A received message with its absolute id.
+/// A received message with its id on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptedFrame {
     /// The message id.

@@ -30,10 +30,11 @@ pub trait Transport: Send + 'static {
         None
     }
 
-    /// Returns the address of the remote node, if it is known, in the same form.
+    /// Returns the address of the remote node, if it is known.
     ///
-    /// A server uses it to check whether the connection is allowed, so a stream through a proxy
-    /// must return `None`, not the proxy's address.
+    /// The address has the same form as [`local_addr`](Self::local_addr). A server uses it to check
+    /// whether the connection is allowed, so a stream through a proxy must return `None`, not the
+    /// proxy's address.
     fn remote_addr(&self) -> Option<SocketAddr> {
         None
     }

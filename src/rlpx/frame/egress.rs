@@ -1,4 +1,4 @@
-//! The sending direction.
+//! The sending direction of a connection: seals messages into frames.
 
 use std::fmt;
 

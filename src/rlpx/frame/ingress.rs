@@ -1,4 +1,4 @@
-//! The receiving direction.
+//! The receiving direction of a connection: opens frames.
 
 use std::fmt;
 use std::mem;

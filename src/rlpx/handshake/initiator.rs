@@ -1,4 +1,4 @@
-//! The dialling side.
+//! The dialling side of the handshake.
 
 use std::fmt;
 

@@ -33,7 +33,7 @@ pub(super) enum Format {
 
 /// A packet that was taken from the input and decrypted.
 pub(super) struct Received {
-    /// The packet on the wire, for the MACs.
+    /// The bytes of the packet on the wire, which the MACs absorb.
     pub(super) packet: Bytes,
     pub(super) plaintext: Zeroizing<Vec<u8>>,
     pub(super) format: Format,

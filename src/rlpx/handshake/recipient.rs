@@ -1,4 +1,4 @@
-//! The accepting side.
+//! The accepting side of the handshake.
 
 use std::fmt;
 

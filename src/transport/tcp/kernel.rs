@@ -16,15 +16,15 @@ use super::Sent;
 
 /// The 32-bit words of `struct tcp_info` that are read, up to `tcpi_min_rtt`.
 const INFO_WORDS: usize = 38;
-/// The index of `tcpi_snd_mss`, in bytes.
+/// The index of `tcpi_snd_mss`, which counts bytes.
 const SEGMENT_SIZE: usize = 4;
-/// The index of `tcpi_unacked`, in segments.
+/// The index of `tcpi_unacked`, which counts segments.
 const UNACKNOWLEDGED: usize = 6;
-/// The index of `tcpi_total_retrans`, in segments.
+/// The index of `tcpi_total_retrans`, which counts segments.
 const RETRANSMITS: usize = 25;
-/// The index of `tcpi_notsent_bytes`.
+/// The index of `tcpi_notsent_bytes`, which counts bytes.
 const NOT_SENT: usize = 36;
-/// The index of `tcpi_min_rtt`, in microseconds.
+/// The index of `tcpi_min_rtt`, which counts microseconds.
 const MIN_RTT: usize = 37;
 /// The value of `tcpi_min_rtt` before the kernel's first measurement.
 const UNKNOWN: u32 = u32::MAX;

@@ -1,4 +1,4 @@
-//! Measures how many bytes a path holds, and computes bounds from that.
+//! Measures how many bytes a path holds, and computes bounds from the result.
 //!
 //! The functions are pure: the time and the round trip are arguments.
 
@@ -52,11 +52,11 @@ pub(super) struct Path {
     since: Option<Instant>,
     /// Bytes moved since the start of the current measurement.
     moved: u64,
-    /// Bytes moved since the last step.
+    /// Bytes moved since the last complete step.
     unseen: u64,
     /// Bytes that the path holds; a maximum that decays by an eighth per measurement.
     held: u64,
-    /// Bytes sent and not acknowledged in order, a maximum that decays in the same way.
+    /// Bytes sent and not acknowledged in order; a maximum that decays like `held`.
     unacknowledged: u64,
     /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
@@ -66,7 +66,7 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// Counts bytes, and returns whether a step is complete.
+    /// Counts moved bytes, and returns whether [`STEP`] bytes are complete.
     pub(super) fn moved(&mut self, bytes: usize) -> bool {
         self.moved = self.moved.saturating_add(bytes as u64);
         self.unseen = self.unseen.saturating_add(bytes as u64);
@@ -149,7 +149,7 @@ impl Path {
         self.unacknowledged = bytes.max(last - last / 8);
     }
 
-    /// Returns the unsent bytes that this path needs, given the send buffer's size.
+    /// Returns how many unsent bytes this path needs, given the send buffer's size.
     ///
     /// If the bytes in flight fill the send buffer, the kernel wakes a writer only when a third of
     /// the buffer is free. The writer must then be allowed to fill that third.

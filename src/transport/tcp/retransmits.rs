@@ -12,7 +12,7 @@ pub(super) struct Sent {
 
 /// Counts the segments that the kernel retransmits.
 ///
-/// A socket does not know its server, so all servers in a process share one series.
+/// A socket does not know its server, so all servers in a process share one time series.
 #[derive(Debug)]
 pub(super) struct Retransmits {
     counted: u32,
