@@ -174,14 +174,14 @@ impl fmt::Display for MessageError {
 }
 
 impl Error for MessageError {
-    /// A `transparent` wrapper of this error skips it in the chain of sources. `Breach` remains in
-    /// the chain and still shows that the remote is at fault.
+    /// A `transparent` wrapper of this error does not show it in the chain of sources. `Breach`
+    /// remains in the chain and still shows that the remote is at fault.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&Breach)
     }
 }
 
-/// The source of each [`MessageError`], which blames the remote.
+/// The source of each [`MessageError`]; it shows that the remote is at fault.
 #[derive(Debug, thiserror::Error)]
 #[error("the remote broke the protocol")]
 pub(crate) struct Breach;

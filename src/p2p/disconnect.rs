@@ -172,8 +172,8 @@ impl fmt::Debug for DisconnectReason {
 impl std::error::Error for DisconnectReason {
     /// Returns an error with the reason's code.
     ///
-    /// A `transparent` wrapper of a reason omits the reason from the chain of sources, but this
-    /// source of the reason stays in the chain.
+    /// A `transparent` wrapper of a reason does not show the reason in the chain of sources. The
+    /// code, as the source of the reason, remains in the chain.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         CODES.get(usize::from(self.0)).map(|code| code as _)
     }

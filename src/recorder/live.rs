@@ -60,7 +60,7 @@ impl Recorder {
         self.connected_at
     }
 
-    /// Returns the entries, and the number of earlier ones that were discarded.
+    /// Returns the entries, and the number of earlier entries that were discarded.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let ring = self.ring.as_ref();
         ring.map(|ring| ring.lock().snapshot()).unwrap_or_default()
@@ -87,8 +87,8 @@ impl Notes {
         }
     }
 
-    /// Notes an event at the time `at`. All entries that are handed over together get the same
-    /// time.
+    /// Notes an event at the time `at`. An entry gets its time when it is handed over, so all
+    /// entries that are handed over together have the same time.
     pub(crate) fn note(&mut self, at: Instant, event: impl FnOnce() -> RecordedEvent) {
         if self.recorder.ring.is_none() {
             return;

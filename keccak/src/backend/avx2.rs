@@ -1,4 +1,4 @@
-//! Two states in the halves of registers with AVX2.
+//! Permutes two states at once with AVX2, one in each half of the registers.
 //!
 //! AVX2 has 16 registers and no rotation, so a single state is faster in general-purpose registers,
 //! with BMI1 and BMI2.

@@ -1,4 +1,4 @@
-//! Two states in the halves of registers with AVX-512VL.
+//! Permutes two states at once with AVX-512VL, one in each half of the registers.
 //!
 //! The two states take 25 of the 32 registers. The code uses the rotation and the three-operand
 //! logic of AVX-512VL. A single state leaves the upper halves unused, but is still faster than in

@@ -1,4 +1,4 @@
-//! Two states in the halves of 128-bit registers.
+//! Permutes two states at once, one in each half of 128-bit registers.
 //!
 //! The state in the low halves becomes a digest.
 

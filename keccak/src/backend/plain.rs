@@ -1,4 +1,4 @@
-//! One state in general-purpose registers, on any processor.
+//! Permutes one state in general-purpose registers, on any processor.
 
 use super::round::{Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
@@ -14,7 +14,7 @@ pub(super) fn digest(state: &Lanes, padding: &Padding) -> Digest {
     digest_inline(state, padding)
 }
 
-/// [`absorb`], compiled for the caller's instructions.
+/// Like [`absorb`], but compiled for the instructions that its caller may use.
 #[inline(always)]
 pub(super) fn absorb_inline(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     let mut a = *state;
@@ -31,7 +31,7 @@ pub(super) fn absorb_inline(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     *state = a;
 }
 
-/// [`digest`], compiled for the caller's instructions.
+/// Like [`digest`], but compiled for the instructions that its caller may use.
 #[inline(always)]
 pub(super) fn digest_inline(state: &Lanes, padding: &Padding) -> Digest {
     let mut copy = *state;
