@@ -2,8 +2,8 @@
 
 /// The party at fault for an error: this side, the remote, or the connection.
 ///
-/// Every error of a connection returns one of these from `fault()`, so that a caller can
-/// distinguish a misbehaving peer, its own bug, and a broken network.
+/// The method `fault()` of every error of a connection returns one of these parties, so that a
+/// caller can distinguish a misbehaving peer, a bug of its own, and a broken network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

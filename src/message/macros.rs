@@ -124,8 +124,8 @@
 ///
 /// # Errors
 ///
-/// A mistake in a definition is a compile error at its position, for example two messages with the
-/// same code:
+/// A mistake in a definition, for example two messages with the same code, is a compile error at
+/// the position of the mistake:
 ///
 /// ```compile_fail
 /// peermux::messages! {

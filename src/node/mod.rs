@@ -2,8 +2,8 @@
 //!
 //! A node is identified by its static key on the curve secp256k1. [`PublicKey`] is that key, and
 //! [`NodeId`] is its hash, which distinguishes peers. [`Enode`] and [`NodeRecord`] add an
-//! [`Endpoint`]; they are the two forms in which people and programs exchange nodes as text.
-//! [`Node`] parses either form.
+//! [`Endpoint`]; an enode and a record are the two forms in which people and programs exchange
+//! nodes as text. [`Node`] parses either form.
 
 mod any;
 mod endpoint;

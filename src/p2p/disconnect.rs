@@ -135,8 +135,8 @@ fn decompress<'b>(data: &[u8], payload: &'b mut [u8]) -> Option<&'b [u8]> {
 
 /// Reads the reason from an uncompressed payload.
 ///
-/// The RLP reader would reject some forms seen in the wild (`00`, a list cut short), which are not
-/// canonical but have a clear meaning.
+/// The RLP reader is not used here, because it would reject some forms that peers send (`00`, a
+/// list cut short). These forms are not canonical but have a clear meaning.
 fn decode_payload(data: &[u8]) -> Option<DisconnectReason> {
     let (declared, behind) = match data {
         [] | [0xc0, ..] => return None,

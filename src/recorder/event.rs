@@ -41,7 +41,7 @@ pub enum RecordedEvent {
         code: u64,
         /// The message's size.
         size: u32,
-        /// How many messages the protocol had not yet read or still held, including this one.
+        /// How many messages the protocol had not read or still held, including this one.
         unread: u16,
     },
     /// A message was passed to the socket.

@@ -6,9 +6,9 @@
 //! the connections that ended last; see [`Server::recording`](crate::Server::recording).
 //! [`PeerConfig::with_recording`](crate::PeerConfig::with_recording) switches the recorder off.
 //!
-//! The read and write loops of a connection collect their own entries. They hand the entries over
-//! once for everything that one call has read or written, so that they do not take a lock for each
-//! message.
+//! The read and write loops of a connection collect their own entries. A loop hands its entries
+//! over once for everything that one call has read or written, so that it does not take a lock for
+//! each message.
 //!
 //! ```
 //! use peermux::recorder::RecordedEvent;

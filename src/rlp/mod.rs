@@ -2,9 +2,9 @@
 //!
 //! Values of messages implement [`RlpValue`]. [`Reader`] accepts the canonical form only, and
 //! copies nothing. The [`rlp`](https://docs.rs/rlp) crate is re-exported for types of other crates
-//! that implement its traits; [`Foreign`] wraps such a type as an [`RlpValue`]. That crate accepts
-//! non-canonical input (`b80161`, `f80105`), which every other implementation of devp2p rejects, so
-//! [`check_canonical`] runs before it.
+//! that implement its traits; [`Foreign`] wraps such a type as an [`RlpValue`]. The `rlp` crate
+//! accepts non-canonical input (`b80161`, `f80105`), which every other implementation of devp2p
+//! rejects, so [`check_canonical`] runs before it.
 
 mod canonical;
 mod error;

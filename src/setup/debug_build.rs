@@ -46,8 +46,8 @@ impl StepTimes {
         result
     }
 
-    /// Records how long a step took. Returns the shortest time if this is the last step that
-    /// counts, and all of them took too long.
+    /// Records how long a step took. After the last step that counts, returns the shortest time if
+    /// all counted steps took too long.
     fn note(&self, took: Duration) -> Option<Duration> {
         let noted = self.noted.load(Ordering::Relaxed);
         if noted >= STEPS {

@@ -7,7 +7,7 @@ use crate::stage::Stage;
 
 /// A failure, for programs.
 ///
-/// It has the same form in every event and response:
+/// A failure has the same form in every event and response:
 ///
 /// ```json
 /// { "stage": "hello", "fault": "remote", "reason": { "code": 4, "text": "too many peers" }, "text": "…" }

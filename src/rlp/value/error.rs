@@ -4,7 +4,8 @@ use crate::rlp::RlpError;
 
 /// Why and where a payload is not a value of the expected type.
 ///
-/// It displays as `Headers.headers[3].parent: expected a byte string of 32 bytes, got 31`.
+/// The error displays e.g. as `Headers.headers[3].parent: expected a byte string of 32 bytes, got
+/// 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError(
     // Boxed, so that the result of reading a number, which rarely fails, takes two words.

@@ -6,8 +6,8 @@ use crate::rlp::{RlpError, check_exact};
 /// A value in its encoded form.
 ///
 /// Use it where several forms are allowed, e.g. for a transaction, which is a list or a byte
-/// string, and for values that are only passed on. A received value shares the memory of its
-/// payload.
+/// string. Use it also for values that are only passed on. A received value shares the memory of
+/// its payload.
 ///
 /// ```
 /// use peermux::RlpValue;

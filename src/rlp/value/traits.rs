@@ -60,9 +60,9 @@ use crate::rlp::{RlpError, check_exact};
 /// | on a struct with one field: `#[rlp(transparent)]` | the value is the field itself, not a list of it |
 /// | on a struct: `#[rlp(crate = path)]` | the path of the `peermux` crate, if it is renamed |
 ///
-/// A `None` before an optional field that is present is written as the empty string. It is read as
-/// `None` again unless the field's type accepts the empty string itself, as numbers (0) and byte
-/// strings (empty) do. Bounds apply to received values only; sent ones are not checked.
+/// A `None` is written as the empty string if an optional field after it is present. The empty
+/// string is read as `None`, unless the field's type accepts it as a value, as numbers (0) and byte
+/// strings (empty) do. Bounds apply to received values only; sent values are not checked.
 ///
 /// To implement the trait by hand, write the three functions that have no body.
 #[diagnostic::on_unimplemented(

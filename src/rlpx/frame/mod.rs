@@ -6,8 +6,8 @@
 //! body   = message id || data || zeros
 //! ```
 //!
-//! Header and body are encrypted with one AES-256-CTR stream for each direction, which never
-//! restarts; the MACs are not encrypted.
+//! Each direction has one AES-256-CTR stream, which never restarts and encrypts headers and bodies.
+//! The MACs are not encrypted.
 //!
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#framing
 

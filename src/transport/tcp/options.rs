@@ -27,8 +27,8 @@ settings! {
         /// A number of bytes is a fixed size, which the system may limit (`net.core.rmem_max`).
         /// Default: [`Auto`](SocketBound::Auto). The system then grows the buffer, and the remote's
         /// window is four times the bytes that the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
-        /// 32 MiB. If the owner of a connection does not read, the kernel holds that many bytes,
-        /// unless the system's own limit (`net.ipv4.tcp_rmem`) is lower.
+        /// 32 MiB. If the owner of a connection does not read, the kernel holds a full window of
+        /// bytes, unless the system's own limit (`net.ipv4.tcp_rmem`) is lower.
         receive_buffer / with_receive_buffer: SocketBound = SocketBound::Auto, SocketBound::normal;
     }
 }
@@ -51,7 +51,7 @@ pub enum SocketBound {
     /// As many bytes as the path needs, measured continuously.
     ///
     /// The measurement covers the path's shortest round trip and the bytes that move during it. It
-    /// needs Linux 4.6 or later; on other systems this is like [`System`](Self::System).
+    /// needs Linux 4.6 or later; on other systems `Auto` is like [`System`](Self::System).
     #[default]
     Auto,
     /// The system's own choice.
