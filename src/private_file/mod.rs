@@ -8,11 +8,11 @@
 //! An existing file or folder is checked before use, as ssh and PostgreSQL check their keys:
 //!
 //! - It belongs to the effective user of this process or to root.
-//! - A file has no permissions for the group and others. If root owns the file and this process does
-//!   not run as root, the group may read it: this is how root gives a service its key.
+//! - A file has no permissions for the group and others. If root owns the file and this process
+//!   does not run as root, the group may read it: this is how root gives a service its key.
 //! - A folder cannot be changed by the group and others. If root owns the folder and this process
-//!   does not run as root, the group may change it. Others may list a folder, because each file in it
-//!   is private by its own mode. The parent folders are not checked.
+//!   does not run as root, the group may change it. Others may list a folder, because each file in
+//!   it is private by its own mode. The parent folders are not checked.
 //! - The last part of the path is not a symbolic link. Links before it are followed, so a
 //!   Kubernetes secret can be given by its path `..data/NAME`. `/dev/fd/N` and `/proc/self/fd/N`,
 //!   which shells pass for `<(command)`, are followed too: they lead only to files that this

@@ -8,10 +8,11 @@ use crate::peer::Peer;
 use crate::recorder::{RecordedEvent, Recording};
 use crate::setup::SetupError;
 
-/// A remote that sends what its original sent in a [`Recording`].
+/// A remote that sends the same messages as the remote of a [`Recording`].
 ///
-/// Its messages have the same protocols, codes and sizes as the recorded ones. They are sent in the
-/// same order, as fast as the peer reads them. Payloads are not recorded, so they are zeros, or the
+/// The messages have the same protocols, codes and sizes as the recorded ones. They are sent in the
+/// recorded order, as fast as the peer reads them. Payloads are not recorded, so they are zeros, or
+/// the test provides them.
 /// test provides them.
 ///
 /// ```
