@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the next value, decoded by its type.
     ///
-    /// The type may accept bytes that are not in canonical form; check them first.
+    /// The type may accept bytes that are not in canonical form, so check the bytes first.
     ///
     /// # Errors
     /// [`RlpError`] if no well-formed value is left, or the type rejects the value.

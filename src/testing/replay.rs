@@ -13,7 +13,6 @@ use crate::setup::SetupError;
 /// The messages have the same protocols, codes and sizes as the recorded ones. They are sent in the
 /// recorded order, as fast as the peer reads them. Payloads are not recorded, so they are zeros, or
 /// the test provides them.
-/// test provides them.
 ///
 /// ```
 /// use peermux::testing::{self, Replay};

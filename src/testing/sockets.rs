@@ -103,7 +103,7 @@ impl<A> PendingDial<A> {
     /// Completes the dial and returns the remote's end of the connection.
     pub fn succeed(self) -> DuplexStream {
         let (near, far) = duplex(PIPE);
-        // If the dial was cancelled, this closes the connection.
+        // If the dial was cancelled, the near end is dropped here, which closes the connection.
         self.answer.send(Ok(near)).ok();
         far
     }

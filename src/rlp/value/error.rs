@@ -8,7 +8,7 @@ use crate::rlp::RlpError;
 /// 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError(
-    // Boxed, so that the result of reading a number, which rarely fails, takes two words.
+    // Boxed, because errors are rare: the result of reading a number then takes two words.
     Box<Inner>,
 );
 
