@@ -11,7 +11,7 @@ use crate::time::doubled;
 /// The wait after the n-th failure in a row is drawn uniformly from `base ..= min(cap, base · 2ⁿ)`.
 /// The jitter prevents connections that failed together from being retried together.
 ///
-/// With the feature `serde` it is written as `{ base = "5s", cap = "5m" }`.
+/// With the feature `serde`, a backoff is written as `{ base = "5s", cap = "5m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]

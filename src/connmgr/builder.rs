@@ -18,7 +18,7 @@ use super::request::Candidate;
 use super::source::{AddressSource, DynSource};
 use crate::settings::TooSmall;
 
-/// Commands that are queued before a handle has to wait.
+/// Number of commands in the queue from which a handle has to wait.
 const COMMANDS: usize = 64;
 
 /// Builds a connection manager; see [`ConnManager::builder`].

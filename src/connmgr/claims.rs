@@ -1,7 +1,7 @@
-//! Claims of requests on addresses, nodes and groups, and recent dials.
+//! Records which addresses, nodes and groups requests have claimed, and recent dials.
 //!
-//! At most one request leads to each address and each node. An automatic request must be alone in
-//! its group.
+//! At most one request leads to each address and each node. An automatic request must be the only
+//! request in its group.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -48,7 +48,7 @@ pub(super) enum Taken {
     By(ReqId),
     /// Another request is in the same group.
     Group,
-    /// It was dialled too recently.
+    /// The address or the node was dialled too recently.
     Recent,
 }
 
@@ -65,10 +65,10 @@ impl<A: Address> Claims<A> {
         })))
     }
 
-    /// Claims address, node and group for `id` until the claim is dropped.
+    /// Claims the candidate's address, node and group for `id` until the claim is dropped.
     ///
-    /// An automatic request fails if another request is in its group, or if it was dialled
-    /// recently.
+    /// The claim of an automatic request fails if another request is in its group, or if the
+    /// candidate was dialled recently.
     pub(super) fn claim(
         &self,
         candidate: &Candidate<A>,
@@ -195,7 +195,7 @@ fn identity<A: Address>(candidate: &Candidate<A>) -> Identity<A> {
 
 /// One request's claim on an address, its node and its group.
 ///
-/// Dropping it frees them for other requests.
+/// Dropping the claim frees the address, the node and the group for other requests.
 #[derive(Debug)]
 pub(super) struct Claim<A: Address> {
     claims: Claims<A>,

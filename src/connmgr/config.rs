@@ -26,7 +26,7 @@ settings! {
         /// It is measured between the starts of the dials. Default: 35 s, because many nodes refuse
         /// a node that returns within 30 s.
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
-        /// Wait of automatic dialling while the network is down or no address is known.
+        /// Wait between automatic dials while the network is down or no address is known.
         ///
         /// An automatic or one-shot request that is [forced](super::Reconnect::Force) to reconnect
         /// waits for the same time; a permanent one has its [own backoff](super::RetryPolicy).
@@ -43,7 +43,7 @@ settings! {
         ///
         /// The end of a good connection resets the waits. Default: 60 s.
         stable_after / with_stable_after: Duration = Duration::from_secs(60);
-        /// Time that owners get to end their connections when the manager stops.
+        /// Time that owners have to end their connections when the manager stops.
         ///
         /// Afterwards the manager forgets the remaining connections. Default: 5 s.
         drain / with_drain: Duration = Duration::from_secs(5);

@@ -18,8 +18,8 @@ pub trait Dialer: Send + Sync + 'static {
     /// Connects to `addr`.
     ///
     /// The manager ends a dial by dropping the future: at the timeout, or when the dial is
-    /// cancelled. The drop must close whatever the dial has opened. A dialer that panics fails with
-    /// [`ConnectError::Broken`].
+    /// cancelled. The drop must close whatever the dial has opened. If the dialer panics, the dial
+    /// fails with [`ConnectError::Broken`].
     ///
     /// # Errors
     /// The reason for which the dial failed.
@@ -30,9 +30,9 @@ pub trait Dialer: Send + Sync + 'static {
 
     /// Returns whether there may be a route to `addr` now.
     ///
-    /// The manager calls it before it chooses an address for an automatic dial, and repeatedly
-    /// after a dial that found [no route](ConnectError::NoRoute). It must therefore return at once.
-    /// The default is `true`.
+    /// The manager calls this before it chooses an address for an automatic dial, and repeatedly
+    /// after a dial that found [no route](ConnectError::NoRoute). The method must therefore return
+    /// at once. The default is `true`.
     fn may_reach(&self, _addr: &Self::Addr) -> bool {
         true
     }

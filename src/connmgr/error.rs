@@ -57,10 +57,10 @@ pub enum Refusal {
     /// The address is outside the permitted networks.
     #[error("it is outside the permitted networks")]
     Restricted,
-    /// It connected again too soon.
+    /// The address connected again too soon.
     #[error("it connected a moment ago")]
     TooSoon,
-    /// Its network has too many incomplete handshakes.
+    /// The address's network has too many incomplete handshakes.
     #[error("its network already has {limit} incomplete handshakes")]
     TooManyHandshakes {
         /// The maximum.
@@ -84,7 +84,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns whether waiting is pointless, so that a permanent request is refused at once.
+    /// Returns whether waiting cannot help, so that a permanent request is rejected at once.
     ///
     /// A ban is not lasting, since it may end.
     #[must_use]
@@ -109,7 +109,7 @@ pub enum ConnectError {
     /// This machine has no route: no network, or none of the address's family.
     #[error("this machine has no route to the address")]
     NoRoute,
-    /// The filter or the dialer refused it for now.
+    /// The filter or the dialer refused the dial for now.
     #[error("not dialled: {0}")]
     Unwanted(Refusal),
     /// The dialer itself failed, for example by a panic.
@@ -145,8 +145,8 @@ impl ConnectError {
 
     /// Returns whether the failure is unrelated to the remote.
     ///
-    /// This side refused the dial or could not even try. For example, it may lack file descriptors,
-    /// memory, ports or a route.
+    /// In that case this side refused the dial or could not even try. For example, it may lack file
+    /// descriptors, memory, ports or a route.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -169,7 +169,7 @@ impl ConnectError {
         }
     }
 
-    /// Returns the address that was tried, if it is not the dialled one.
+    /// Returns the address that was tried, if it is not the dialled address.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
@@ -224,14 +224,14 @@ impl From<io::Error> for ConnectError {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// Its owner dropped it.
+    /// The owner dropped the connection.
     #[default]
     Dropped,
-    /// Its owner ended it with this reason.
+    /// The owner ended the connection with this reason.
     Ended(Arc<dyn Error + Send + Sync>),
-    /// [`disconnect`](super::ConnHandle::disconnect) closed it.
+    /// [`disconnect`](super::ConnHandle::disconnect) closed the connection.
     Requested,
-    /// Its request was removed.
+    /// The connection's request was removed.
     Removed,
     /// The manager stopped.
     Shutdown,

@@ -23,12 +23,12 @@ pub enum ConnEvent<A: Address, Io> {
     Opened {
         /// The stream, which the owner reads, writes and closes.
         io: Io,
-        /// Identifies the connection's request; dropping it reports the connection's end.
+        /// Identifies the connection's request; dropping the lease reports the connection's end.
         lease: Lease<A>,
     },
     /// A connection ended.
     Closed {
-        /// The id of its lease.
+        /// The id of the connection's lease.
         id: ReqId,
         /// Why.
         reason: CloseReason,
@@ -37,14 +37,14 @@ pub enum ConnEvent<A: Address, Io> {
     DialFailed {
         /// The request.
         id: ReqId,
-        /// Its address.
+        /// The dialled address.
         addr: A,
         /// The error.
         error: ConnectError,
         /// Number of attempts that have failed in a row, as in
         /// [`RequestInfo::failures`](super::RequestInfo::failures).
         failures: u32,
-        /// Time until the next dial; `None` if there is none.
+        /// Time until the next dial; `None` if the request is not dialled again.
         retry_in: Option<Duration>,
     },
     /// An accepted connection was closed at once.
@@ -58,7 +58,7 @@ pub enum ConnEvent<A: Address, Io> {
     ListenerFailed {
         /// Number of listeners that still accept.
         left: usize,
-        /// Its index from 0, in the order in which listeners were added.
+        /// The failed listener's index from 0, in the order in which listeners were added.
         listener: usize,
         /// The operating system's error.
         error: io::Error,
@@ -67,8 +67,8 @@ pub enum ConnEvent<A: Address, Io> {
 
 /// The events of a manager, in order, until the manager has stopped.
 ///
-/// While too many events are unread, the manager neither dials nor accepts, so keep reading them.
-/// Dropping this stops the manager.
+/// While too many events are unread, the manager neither dials nor accepts, so keep reading.
+/// Dropping the stream stops the manager.
 pub struct ConnEvents<A: Address, Io>(Reader<ConnEvent<A, Io>>);
 
 impl<A: Address, Io> ConnEvents<A, Io> {
@@ -98,8 +98,8 @@ impl<A: Address, Io> fmt::Debug for ConnEvents<A, Io> {
 /// The manager's end of the stream, which never waits.
 ///
 /// The manager checks [`is_full`](Self::is_full) before it starts anything that leads to an event.
-/// So the queue holds no more than its capacity, one event per open connection and one per dial in
-/// flight.
+/// The queue may therefore exceed its capacity only by one event per open connection and one per
+/// dial in flight.
 pub(super) struct EventSender<A: Address, Io>(Arc<Queue<ConnEvent<A, Io>>>);
 
 impl<A: Address, Io> EventSender<A, Io> {

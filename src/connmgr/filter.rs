@@ -8,8 +8,8 @@ use crate::guarded::caught;
 
 /// Decides which addresses may connect or be dialled.
 ///
-/// It implements bans, permitted networks and throttling. It is called inside the manager's task,
-/// so it must return at once. A panic in a filter counts as a refusal.
+/// Use a filter for bans, permitted networks and throttling. The manager calls it inside its own
+/// task, so it must return at once. A panic in a filter counts as a refusal.
 pub trait Filter<A>: Send + Sync + 'static {
     /// Checks an accepted connection before the manager announces it.
     ///
@@ -18,7 +18,7 @@ pub trait Filter<A>: Send + Sync + 'static {
     /// [`InboundRejected`](super::ConnEvent::InboundRejected).
     fn accept(&self, addr: &A) -> Result<(), Refusal>;
 
-    /// Checks a candidate, before each dial and when a request is made.
+    /// Checks a candidate when a request for it is made, and before each dial.
     ///
     /// A refused permanent request waits and is checked again. A [lasting](Refusal::is_lasting)
     /// refusal rejects the request when it is made.
@@ -42,7 +42,7 @@ impl<A> Filter<A> for AllowAll {
     }
 }
 
-/// A user's filter. A panic in it must not end the manager's task.
+/// Wraps a user's filter and catches its panics, which must not end the manager's task.
 pub(super) struct Guarded<F>(pub(super) F);
 
 const PANICKED: Refusal = Refusal::Other("the filter panicked");
@@ -59,8 +59,8 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
 
 /// Selects the candidates that an [`AddressSource`](super::AddressSource) may return now.
 ///
-/// It excludes candidates that were dialled recently or that the [`Filter`] refuses. It also
-/// excludes those whose address, node or group is claimed by a request.
+/// This excludes candidates that were dialled recently or that the [`Filter`] refuses. It also
+/// excludes candidates whose address, node or group is claimed by a request.
 pub struct DialFilter<T>(Arc<dyn Fn(&T) -> bool + Send + Sync>);
 
 impl<T> DialFilter<T> {

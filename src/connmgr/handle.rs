@@ -107,11 +107,11 @@ impl<A: Address> Clone for ConnHandle<A> {
 impl<A: Address> ConnHandle<A> {
     /// Dials an address once.
     ///
-    /// The request ends with the connection, or with the dial if that fails.
+    /// The request ends with the connection, or with the dial if the dial fails.
     ///
     /// # Errors
-    /// [`AlreadyManaged`](ManagerError::AlreadyManaged) if a request leads to this address or node,
-    /// [`Refused`](ManagerError::Refused) if the filter refuses it,
+    /// [`AlreadyManaged`](ManagerError::AlreadyManaged) if another request leads to this address or
+    /// node, [`Refused`](ManagerError::Refused) if the filter refuses the candidate,
     /// [`LimitReached`](ManagerError::LimitReached) if there are too many requests,
     /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn connect(
@@ -121,7 +121,8 @@ impl<A: Address> ConnHandle<A> {
         self.connect_as(candidate.into(), None).await
     }
 
-    /// Maintains a connection permanently: redials after each failure and each end.
+    /// Maintains a connection permanently: redials after each failed dial and after each
+    /// connection's end.
     ///
     /// # Errors
     /// The errors of [`connect`](Self::connect).
@@ -160,15 +161,15 @@ impl<A: Address> ConnHandle<A> {
         .await
     }
 
-    /// Closes a request's connection; `reconnect` determines whether it is dialled again.
+    /// Closes a request's connection; `reconnect` determines whether the address is dialled again.
     ///
-    /// A request of any kind that has no connection is cancelled; with [`Reconnect::Force`] it is
-    /// dialled at once instead.
+    /// A request of any kind that has no connection is cancelled. With [`Reconnect::Force`] such a
+    /// request is instead dialled at once.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
-    /// [`Inbound`](ManagerError::Inbound) if `reconnect` would force an accepted connection,
-    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
+    /// [`Inbound`](ManagerError::Inbound) if the connection was accepted, so this side cannot force
+    /// it to reconnect, [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn disconnect(&self, id: ReqId, reconnect: Reconnect) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Disconnect {
             id,
@@ -181,7 +182,7 @@ impl<A: Address> ConnHandle<A> {
     /// Retries a request that the [filter](super::Filter) or the dialer refused.
     ///
     /// A request that waits because of a refusal is dialled at once, unless its last real attempt
-    /// is too recent. This has no effect on requests in any other state.
+    /// is too recent. The call has no effect on requests in any other state.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
@@ -244,8 +245,8 @@ impl<A: Address> ConnHandle<A> {
 
     /// Changes the address of a permanent request.
     ///
-    /// Its connection stays until it ends. A dial or a wait is cancelled, and the new address is
-    /// dialled.
+    /// If the request has a connection, this connection stays until it ends. If the request is
+    /// being dialled or waits, this is cancelled and the new address is dialled.
     ///
     /// # Errors
     /// The errors of [`connect`](Self::connect), [`UnknownId`](ManagerError::UnknownId) if there is
@@ -269,7 +270,7 @@ impl<A: Address> ConnHandle<A> {
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
-    /// [`Inbound`](ManagerError::Inbound) if it is an accepted connection,
+    /// [`Inbound`](ManagerError::Inbound) if the id is that of an accepted connection,
     /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn set_permanent(&self, id: ReqId, retry: RetryPolicy) -> Result<(), ManagerError> {
         self.ask(|reply| Command::SetPermanent { id, retry, reply })
@@ -322,8 +323,8 @@ impl<A: Address> ConnHandle<A> {
     /// Stops the manager and waits until it has stopped.
     ///
     /// Dials are cancelled, and owners are asked to end their connections. After the [drain
-    /// time](super::ConnConfig::with_drain) the manager closes the rest. A second call waits for
-    /// the same end.
+    /// time](super::ConnConfig::with_drain) the manager closes the remaining ones. A second call
+    /// waits until the same stop is complete.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future does not revoke the stop.
@@ -353,7 +354,7 @@ impl<A: Address> ConnHandle<A> {
 
 /// Watches a request.
 ///
-/// Dropping it does not affect the request.
+/// Dropping the watch does not affect the request.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(super) id: ReqId,
@@ -369,7 +370,7 @@ impl Request {
 
     /// Returns the current state.
     ///
-    /// Intermediate states are not kept.
+    /// A state that was replaced between two calls is not reported.
     #[must_use]
     pub fn state(&self) -> ConnState {
         self.state.borrow().clone()
@@ -383,7 +384,7 @@ impl Request {
         let reached = |state: &ConnState| state.is_terminal() || wanted(state);
         match self.state.wait_for(reached).await {
             Ok(state) => state.clone(),
-            // The manager was dropped without a final state.
+            // The manager was dropped before it reported a final state.
             Err(_) => ConnState::Canceled,
         }
     }

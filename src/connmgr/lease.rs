@@ -29,7 +29,7 @@ pub(super) enum Notice {
 
 /// Represents a connection in the manager.
 ///
-/// Dropping it reports the connection's end, so drop it after the stream.
+/// Dropping the lease reports the connection's end, so drop the stream first.
 pub struct Lease<A: Address> {
     id: ReqId,
     kind: Kind,
@@ -71,15 +71,16 @@ impl<A: Address> Lease<A> {
         &self.addr
     }
 
-    /// Returns the kind of its request.
+    /// Returns the kind of the connection's request.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Marks the connection as good, since an open socket alone does not prove that.
+    /// Marks the connection as good, which an open socket alone does not prove.
     ///
-    /// Its end then does not count as a failure, and the next wait is short. One call is enough.
+    /// When a good connection ends, this does not count as a failure, and the next wait is short.
+    /// One call is enough.
     pub fn mark_ready(&self) {
         if !self.ready.swap(true, Ordering::Relaxed) {
             self.notices.push_over_bound(Notice::Ready {
@@ -89,7 +90,7 @@ impl<A: Address> Lease<A> {
         }
     }
 
-    /// Completes when the manager wants the connection to end.
+    /// Completes when the manager asks the owner to end the connection.
     ///
     /// The owner then closes the stream. The manager forgets connections that have not ended within
     /// the [drain time](super::ConnConfig::with_drain) of a stop.

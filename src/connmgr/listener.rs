@@ -32,10 +32,10 @@ pub trait Listener: Send + 'static {
 
     /// Returns whether the listener will never accept again.
     ///
-    /// By default the only fatal system error is that the descriptor is not a socket. A single
-    /// connection may fail in many ways, a firewall may refuse it (`EPERM`), or the system may lack
-    /// file descriptors or memory. Other errors are fatal if they report that there is nothing to
-    /// accept from.
+    /// By default the only fatal system error is that the descriptor is not a socket. All others
+    /// may pass: a single connection may fail in many ways, a firewall may refuse a connection
+    /// (`EPERM`), or the system may lack file descriptors or memory. An error that is not a system
+    /// error is fatal if it reports that there is nothing to accept from.
     fn is_fatal(&self, error: &io::Error) -> bool {
         use io::ErrorKind;
         match error.raw_os_error() {
@@ -69,7 +69,7 @@ impl Listener for TcpListener {
             let (stream, addr) = Self::accept(self).await?;
             match stream.set_nodelay(true) {
                 Ok(()) => return Ok((stream, addr)),
-                // The remote may already have closed it.
+                // The remote may already have closed the connection.
                 Err(error) => tracing::debug!(%addr, %error, "closed an accepted connection"),
             }
         }
@@ -79,7 +79,7 @@ impl Listener for TcpListener {
 /// The first and the maximum wait after a failed accept.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
-/// A result of a listener.
+/// The result of one accept, or the failure of the listener.
 pub(super) enum Accepted<A, Io> {
     Connection(Io, A),
     Failed { listener: usize, error: io::Error },

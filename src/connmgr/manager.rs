@@ -19,7 +19,8 @@ use crate::queue::{Bound, Queue, Reader};
 
 /// The task that owns all connections and requests of a manager.
 ///
-/// A [builder](Self::builder) creates it. Commands that are sent before it runs are queued.
+/// A [builder](Self::builder) creates a manager. Commands that are sent before the manager runs are
+/// queued.
 #[must_use = "a manager does nothing until it is run"]
 pub struct ConnManager<D: Dialer> {
     pub(super) config: ConnConfig,
@@ -30,7 +31,8 @@ pub struct ConnManager<D: Dialer> {
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
-    // Dropped last, so that everything is closed when callers that wait for the end wake up.
+    // Dropped last, so that everything is closed by the time that callers who wait for the stop
+    // wake up.
     pub(super) stopped: DropGuard,
 }
 

@@ -1,10 +1,10 @@
 //! Keeps a node connected: decides what to dial, when to retry, and what to accept.
 //!
 //! A manager holds a number of *automatic* connections to addresses from a source, maintains
-//! *permanent* ones, and dials *one-shot* ones. It also accepts connections from listeners. It
-//! reports every connection to its owner in one ordered stream of events, and speaks no protocol.
-//! It works with any types of address, [`Dialer`] and stream, and needs no other part of this
-//! crate.
+//! *permanent* ones, and dials *one-shot* ones. It also accepts connections from listeners. The
+//! manager reports every connection to its owner in one ordered stream of events, and speaks no
+//! protocol. It works with any types of address, [`Dialer`] and stream, and needs no other part of
+//! this crate.
 //!
 //! ```
 //! use peermux::connmgr::{ConnConfig, ConnEvent, ConnManager, RetryPolicy, TcpDialer};
@@ -73,15 +73,15 @@
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
 //! | – | a connection is accepted | `Established` | `Opened`, or [`InboundRejected`](ConnEvent::InboundRejected) |
 //!
-//! A terminal request is forgotten, its id is never reused, and its address becomes free. If a dial
-//! succeeds after it was cancelled, the connection is closed and never announced.
+//! A request in a terminal state is forgotten, its id is never reused, and its address becomes
+//! free. If a dial succeeds after it was cancelled, the connection is closed and never announced.
 //!
 //! # Waiting
 //!
-//! After the n-th failure in a row, a permanent request waits for a random time. It is drawn
-//! uniformly between the base of its [`Backoff`] and base · 2ⁿ, or the cap if that is smaller. An
-//! open socket alone proves nothing. So only a connection that its owner marked ready, or that
-//! lasted 60 s, resets the failures.
+//! After the n-th failure in a row, a permanent request waits for a random time. This time is drawn
+//! uniformly between the base of the request's [`Backoff`] and the smaller of base · 2ⁿ and the
+//! cap. Only a connection that its owner marked ready, or that lasted 60 s, resets the failures,
+//! because an open socket alone proves nothing.
 //!
 //! When thousands of requests wait, their dials are batched and delayed by up to half a second,
 //! because waking up costs more than a dial.
@@ -89,14 +89,15 @@
 //! Automatic dials are limited to 8 at once, then 2 a second. After 25 failures in a row the
 //! network counts as down: one dial at a time probes it, with growing waits, until one succeeds.
 //!
-//! The total number of dials is limited, and automatic requests alternate with the others. No two
-//! requests lead to the same address or node ([`ManagerError::AlreadyManaged`]). Automatic requests
-//! avoid the groups of other requests and everything that was dialled within the last 35 s.
+//! The total number of dials in flight is limited, and automatic requests take turns with the
+//! others. No two requests lead to the same address or node ([`ManagerError::AlreadyManaged`]).
+//! Automatic requests avoid the groups of other requests and everything that was dialled within the
+//! last 35 s.
 //!
 //! # Inbound
 //!
-//! [`admission`] limits unknown remotes, and a [`Filter`] checks each connection before it is
-//! accepted or dialled.
+//! [`admission`] limits unknown remotes. A [`Filter`] checks each accepted connection, and each
+//! address before it is dialled.
 
 pub mod admission;
 mod backoff;

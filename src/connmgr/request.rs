@@ -13,8 +13,8 @@ use crate::settings::settings;
 
 /// An address that connections lead to.
 ///
-/// Implemented by every type that can be compared, hashed and formatted. With TCP it is
-/// [`SocketAddr`](std::net::SocketAddr).
+/// Every type that can be cloned, compared, hashed and formatted implements this trait. With TCP
+/// the type is [`SocketAddr`](std::net::SocketAddr).
 pub trait Address: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Address for T {}
@@ -166,8 +166,8 @@ settings! {
         backoff / with_backoff: Backoff = Backoff::default();
         /// Minimum time between the starts of two dials of one address or node.
         ///
-        /// It also applies if the request is removed and added again, but then at most for the
-        /// manager's own [gap](super::ConnConfig::with_redial_gap). Default: none.
+        /// If the request is removed and added again, the minimum still applies, but at most for
+        /// the manager's own [gap](super::ConnConfig::with_redial_gap). Default: none.
         redial_gap / with_redial_gap: Duration = Duration::ZERO;
     }
 }
@@ -176,13 +176,13 @@ settings! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// It fills an automatic slot; another address replaces it.
+    /// The connection fills an automatic slot; after it ends, another address takes the slot.
     Automatic,
-    /// It is kept permanently: the same address is dialled again.
+    /// The connection is kept permanently; after it ends, the same address is dialled again.
     Permanent(RetryPolicy),
-    /// It was requested once.
+    /// The connection was requested once.
     OneShot,
-    /// It was accepted.
+    /// The connection was accepted.
     Inbound,
 }
 
@@ -190,7 +190,9 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnState {
-    /// It is being dialled, or waits for a dial after an established connection ended.
+    /// The request is being dialled or waits to be dialled.
+    ///
+    /// After a failed dial, the request is first [`Failing`](Self::Failing) until its wait is over.
     Pending {
         /// Number of previous attempts that failed in a row.
         attempt: u32,
@@ -203,9 +205,9 @@ pub enum ConnState {
     Failing,
     /// The request ended before it had a connection. Terminal.
     Canceled,
-    /// Its connection ended for good. Terminal.
+    /// The request's connection ended for good. Terminal.
     Disconnected(CloseReason),
-    /// Its dial failed for good. Terminal.
+    /// The request's dial failed for good. Terminal.
     Failed(ConnectError),
 }
 
@@ -280,7 +282,7 @@ pub struct RequestInfo<A> {
     pub state: ConnState,
     /// Number of attempts in a row that failed, or whose connection did not last.
     pub failures: u32,
-    /// Time until the next dial, if it waits for one.
+    /// Time until the next dial, if the request waits for one.
     pub next_dial: Option<Duration>,
 }
 

@@ -15,10 +15,10 @@ use crate::guarded::caught_async;
 pub trait AddressSource<T>: Send + 'static {
     /// Returns the next address to try.
     ///
-    /// `filter` must allow the address, since the manager drops all others. The source may wait
-    /// until it has one. `None` means that there is none at present. The manager then asks again
-    /// after a growing wait. A panic counts as `None`. Only one call runs at a time. The manager
-    /// drops the future when it stops.
+    /// The address must be one that `filter` allows, since the manager ignores all others. The
+    /// source may wait until it has such an address. `None` means that there is none at present;
+    /// the manager then asks again after a growing wait. A panic counts as `None`. Only one call
+    /// runs at a time. The manager drops the future when it stops.
     fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }
 

@@ -21,7 +21,7 @@ impl Rate {
 
     /// Allows `burst` events at once, then `per_second` events each second.
     ///
-    /// A rate of 0 never grants anything beyond the burst.
+    /// With 0 per second, nothing is allowed beyond the burst.
     #[must_use]
     pub const fn new(burst: u32, per_second: u32) -> Self {
         Self { burst, per_second }
@@ -40,7 +40,7 @@ impl Rate {
 pub(super) struct TokenBucket {
     rate: Rate,
     tokens: u32,
-    /// When the newest counted token accrued.
+    /// When the last token that has been counted was added.
     refilled: Instant,
 }
 

@@ -16,7 +16,7 @@ use crate::p2p::SharedCapability;
 use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
 use crate::recorder::{Hold, HoldCause, Recorder};
 
-/// One protocol on one connection; its index is its lane in the write gate.
+/// One protocol on one connection. Its index in the list is also its lane in the write gate.
 pub(super) struct Attached {
     pub(super) shared: SharedCapability,
     pub(super) inbox: Inbox,
@@ -108,7 +108,7 @@ impl Attached {
         }
     }
 
-    /// Runs the protocol with its peer; drops `starting` at its first wait.
+    /// Runs the protocol with its peer, and drops `starting` at the protocol's first wait.
     pub(super) fn run(
         self,
         lane: Lane,
@@ -117,8 +117,7 @@ impl Attached {
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
         let protocol = self.protocol;
-        // Code that the function runs before it returns its future runs here, in the peer's own
-        // task.
+        // What `start` does before it returns its future is done here, in the peer's own task.
         let started = caught("a protocol", || protocol.start(peer.clone(), conn));
         let mut run = started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))));
         let mut starting = Some(starting);
@@ -130,7 +129,9 @@ impl Attached {
     }
 }
 
-/// Held by each protocol until its first wait. When the last one is dropped, all are running.
+/// Records on drop that all protocols are running.
+///
+/// Each protocol holds a reference to it until its first wait.
 #[derive(Debug)]
 pub(super) struct Starting(pub(super) Peer);
 
@@ -142,7 +143,8 @@ impl Drop for Starting {
 
 /// Returns the protocols' limits, with their queues scaled to the peer's budget.
 ///
-/// Together the queues may take at most half of it: the other half is for the message being read.
+/// Together the queues may take at most half of the budget, because the other half is for the
+/// message being read.
 fn fitted_limits(matched: &[(SharedCapability, Protocol)], per_peer: usize) -> Vec<ProtocolLimits> {
     let sum = matched.iter().fold(0usize, |sum, (_, protocol)| {
         sum.saturating_add(protocol.limits().queue_bytes())

@@ -17,19 +17,20 @@ const TURNS: u32 = 64;
 /// Interval between messages below which polling may pay off.
 const QUICK: Duration = Duration::from_micros(200);
 
-/// Quick messages before the first try.
+/// Number of quick messages before the first try.
 const FIRST_REST: u32 = 8;
 /// Maximum number of quick messages between failed tries.
 const LONGEST_REST: u32 = 1024;
 
 /// Credit at the start of a try.
 ///
-/// A message found by polling adds one, a miss subtracts one.
+/// Each message that polling finds adds one; each message that it misses subtracts one.
 const START: u32 = 8;
-/// Credit at which a try has succeeded; it grows no further.
+/// The maximum credit, at which a try has succeeded.
 const SUCCESS: u32 = 16;
 
-/// With one processor, polling only keeps all other tasks from running.
+/// Whether this machine has several processors. With only one, polling would keep all other tasks
+/// from running.
 static WORTHWHILE: LazyLock<bool> =
     LazyLock::new(|| available_parallelism().is_ok_and(|processors| processors.get() > 1));
 
@@ -37,16 +38,17 @@ static WORTHWHILE: LazyLock<bool> =
 ///
 /// Waking a sleeping processor takes longer than passing a small message through both ends, and
 /// costs as much processor time as [`TURNS`] polls. So where single messages go back and forth
-/// quickly, polling is faster and cheaper if it finds most of them. This requires both ends to poll
-/// at the same time, so a try lasts several messages. If polling does not make messages arrive
-/// sooner (the remote takes longer, or waits for this very processor), tries become rare.
+/// quickly, polling is faster and cheaper if it finds most of them. It finds them only while both
+/// ends poll at the same time, so a try lasts several messages. Tries become rare if polling does
+/// not make messages arrive sooner, for example because the remote takes longer or needs this very
+/// processor.
 #[derive(Debug)]
 pub(crate) struct BusyPoll {
     phase: Phase,
     /// Length of the next rest, in quick messages.
     rest: u32,
     last: Instant,
-    /// Average interval between quick messages while sleeping.
+    /// Average interval between quick messages for which the read loop slept.
     slept: Duration,
     /// Whether the last arrival was not exactly one message.
     bulk: bool,
@@ -81,12 +83,12 @@ impl BusyPoll {
 
     /// Records that the last arrival was not exactly one message.
     ///
-    /// Large messages and many at once gain nothing from early reads.
+    /// Neither a large message nor several messages at once gain from being read early.
     pub(crate) fn on_bulk(&mut self) {
         self.bulk = true;
     }
 
-    /// Records the first bytes after a pause; `found` if polling found them.
+    /// Records the first bytes after a pause; `found` tells whether polling found them.
     pub(crate) fn on_arrival(&mut self, found: bool, now: Instant) {
         let gap = now.saturating_duration_since(self.last);
         let quick = gap < QUICK && !self.bulk;
@@ -121,7 +123,7 @@ impl BusyPoll {
 mod tests {
     use super::*;
 
-    /// A link with a fixed message interval, halved for messages found by polling.
+    /// A link with a fixed interval between messages, which is halved if polling finds them.
     struct Link {
         poll: BusyPoll,
         now: Instant,
@@ -140,7 +142,7 @@ mod tests {
             }
         }
 
-        /// Receives messages, which polling finds if `findable`.
+        /// Receives messages; `findable` tells whether polling finds them.
         fn receive(&mut self, count: u32, findable: bool) {
             for _ in 0..count {
                 let looks = matches!(self.poll.phase, Phase::Trying(_)) && !self.poll.bulk;
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!((link.looked, link.poll.turns() > 0), (0, *WORTHWHILE));
         link.receive(1000, true);
         assert_eq!(link.looked, 1000);
-        // Polling misses one message in three, which is still worth it.
+        // Polling misses one message in three, and is still worth its cost.
         for _ in 0..100 {
             link.receive(2, true);
             link.receive(1, false);

@@ -19,7 +19,7 @@ use crate::recorder::{DropCause, Notes, PauseCause, PingNote, RecordedEvent};
 use crate::rlpx::Frame;
 use crate::time::after;
 
-/// Maximum declared size of a base message after the Hello, in uncompressed bytes.
+/// Maximum uncompressed size that a base message after the Hello may declare, in bytes.
 const MAX_BASE_PAYLOAD: usize = 2048;
 
 /// One matched protocol, as the read loop sees it.
@@ -28,7 +28,7 @@ pub(crate) struct Route {
     pub(crate) limits: ProtocolLimits,
     pub(crate) inbox: Inbox,
     pub(crate) tap: MessageTap,
-    /// Maximum time for which the handler takes no message while its queue is full.
+    /// Maximum time for which the handler may take no message while its queue is full.
     pub(crate) stall_limit: Duration,
 }
 
@@ -42,7 +42,8 @@ impl Route {
 
 /// Routes the messages of one connection.
 pub(crate) struct Dispatch {
-    /// Sorted by offset; the ranges are contiguous, from the base protocol upwards.
+    /// The routes, sorted by offset. Their id ranges are contiguous and begin after the base
+    /// protocol.
     routes: Vec<Route>,
     gate: Arc<WriteGate>,
     budget: Arc<PeerBudget>,
@@ -51,7 +52,8 @@ pub(crate) struct Dispatch {
     notes: Notes,
     /// One arena per route for small payloads.
     ///
-    /// Separate, so that unread messages of one protocol do not keep the memory of others.
+    /// The arenas are separate, so that unread messages of one protocol do not keep the memory of
+    /// other protocols.
     payloads: Vec<Arena>,
 }
 
@@ -74,7 +76,7 @@ impl Dispatch {
         }
     }
 
-    /// Frees the memory of empty queues and of payloads.
+    /// Frees the memory that empty queues and the arenas do not need.
     pub(crate) fn shrink(&mut self) {
         self.payloads.iter_mut().for_each(Arena::shrink);
         for route in &self.routes {
@@ -83,7 +85,7 @@ impl Dispatch {
         self.notes.shrink();
     }
 
-    /// Passes the notes on everything that was read at `at` to the recorder.
+    /// Passes notes to the recorder, about everything that was read at `at`.
     pub(crate) fn hand_over(&mut self, at: Instant) {
         self.notes.hand_over(at);
     }
@@ -100,8 +102,8 @@ impl Dispatch {
 
     /// Handles one frame, which was complete at `at`.
     ///
-    /// Waits only while the queue of the frame's protocol, or a memory budget, is full. An error
-    /// ends the connection.
+    /// This waits only while the queue of the frame's protocol, or a memory budget, is full. An
+    /// error ends the connection.
     pub(crate) async fn handle(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         if frame.id() < p2p::BASE_LENGTH {
             self.base(frame, at)
@@ -229,7 +231,7 @@ async fn wait_for_room<'a>(
     room
 }
 
-/// Saturates to the recorder's 16 bits.
+/// Converts a number to the recorder's 16 bits; larger numbers become the maximum.
 pub(super) fn number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }

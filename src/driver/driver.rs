@@ -26,8 +26,8 @@ use crate::transport::Transport;
 
 /// Runs a connected peer.
 ///
-/// Nothing happens on the connection until [`run`](Self::run) is polled. Dropping it closes the
-/// connection without a Disconnect.
+/// Nothing happens on the connection until [`run`](Self::run) is polled. Dropping the driver closes
+/// the connection without a Disconnect.
 #[must_use = "a peer does nothing until its driver runs"]
 pub struct PeerDriver<T: Transport> {
     established: Established<T>,
@@ -88,8 +88,8 @@ impl<T: Transport> PeerDriver<T> {
 
     /// Runs the peer until the connection ends.
     ///
-    /// It ends at most a few seconds after the first cause. By then all its tasks have ended or
-    /// been aborted.
+    /// This returns at most a few seconds after the first cause to end the connection. By then all
+    /// tasks of the peer have ended or been aborted.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropping the future closes the connection without a Disconnect.
@@ -99,10 +99,11 @@ impl<T: Transport> PeerDriver<T> {
         Box::new(self).run_until(Arc::clone)
     }
 
-    /// Like [`run`](Self::run), but calls `before_notify` before it wakes the callers that wait for
-    /// the end.
+    /// Like [`run`](Self::run), but calls `before_notify` before it wakes callers of
+    /// [`Peer::ended`].
     ///
-    /// Returns the result of `before_notify`. The closure is also dropped before they wake.
+    /// Returns the result of `before_notify`. The closure is also dropped before these callers
+    /// wake.
     #[expect(
         clippy::manual_async_fn,
         reason = "an `async fn` stores its arguments twice"
@@ -129,7 +130,8 @@ impl<T: Transport> PeerDriver<T> {
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
             // Boxed to keep the future of a live peer small. A transport may panic when it is used
-            // or dropped; at this point that makes no difference.
+            // or dropped; at this point such a panic is only caught, since the connection is ending
+            // anyway.
             let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
@@ -162,8 +164,8 @@ impl<T: Transport> PeerDriver<T> {
         let gate = WriteGate::new(lanes, Arc::clone(&budget));
         let stop_reading = CancellationToken::new();
         let mut wire = established.wire;
-        // Many peers connect and stay silent. Memory that they freed later would remain with the
-        // process, in gaps between allocations of other peers.
+        // Free memory now, because many peers connect and stay silent. Memory that such a peer
+        // freed later would lie between allocations of other peers and so remain with the process.
         wire.buffer.shrink_idle();
         let dispatch = Dispatch::new(
             attached
@@ -245,7 +247,7 @@ fn spawn<R: Send + 'static>(
     AbortOnDropHandle::new(tokio::spawn(task.instrument(span.clone())))
 }
 
-/// Marks the peer as ended even if its driver is dropped early.
+/// Marks the peer as ended on drop, so also when the driver is dropped early.
 struct EndGuard(Peer);
 
 impl Drop for EndGuard {

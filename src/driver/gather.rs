@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-/// At this size or above, a system call costs little compared with encryption.
+/// Maximum size of a batch. For this many bytes, a system call costs little compared with
+/// encryption.
 pub(crate) const MOST: usize = 64 << 10;
-/// Below this size, small messages would need many more system calls.
+/// Minimum of the limit on a batch. With a lower limit, small messages would need many more system
+/// calls.
 const LEAST: usize = 16 << 10;
 
-/// Target duration of a batch, since an urgent message waits for the current one.
+/// Target duration of writing a batch. It is short, since an urgent message waits for the current
+/// batch.
 const SHORT: Duration = Duration::from_millis(5);
 
 /// Measures how fast the connection takes bytes.
 ///
-/// A fast connection gets large batches, which cost less. A slow one gets small batches, which
-/// delay urgent messages less.
+/// A fast connection gets large batches, which need fewer system calls. A slow connection gets
+/// small batches, which delay urgent messages less.
 #[derive(Debug)]
 pub(crate) struct Gather {
     limit: usize,
@@ -39,8 +42,8 @@ impl Gather {
 
     /// Records a written batch.
     ///
-    /// The rate is measured over several batches, since the kernel accepts some at once and blocks
-    /// on others.
+    /// The rate is measured over several batches, since the kernel accepts some batches at once and
+    /// blocks on others.
     pub(crate) fn on_written(&mut self, bytes: usize, took: Duration) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.took = self.took.saturating_add(took);

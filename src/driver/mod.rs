@@ -1,8 +1,8 @@
 //! Runs a connected peer.
 //!
 //! A [`PeerDriver`] runs one connection. It supervises a read loop, a write loop, a ping loop and
-//! one task per shared protocol. A [`Peer`](crate::peer::Peer) is the handle to it for protocols
-//! and applications.
+//! one task per shared protocol. Protocols and applications use the connection through a handle,
+//! [`Peer`](crate::peer::Peer).
 //!
 //! ```text
 //!            ┌───────────┐  one inbox per protocol ┌────────────┐
@@ -18,9 +18,9 @@
 //!                                                     └─────────────┘
 //! ```
 //!
-//! The connection ends when the first of these ends, see [`PeerError`](crate::peer::PeerError).
-//! Exactly one Disconnect is sent, protocols get the grace period to return, and then everything is
-//! aborted.
+//! The connection ends when the first of these tasks ends, see
+//! [`PeerError`](crate::peer::PeerError). At most one Disconnect is sent, and protocols get the
+//! grace period to return. Then all remaining tasks are aborted.
 
 mod attached;
 mod busy_poll;
@@ -39,5 +39,5 @@ use std::time::Duration;
 pub use driver::PeerDriver;
 pub use options::PeerOptions;
 
-/// Silence after which a direction of a connection frees its buffers.
+/// After this time without traffic, a direction of a connection frees its buffers.
 const SILENCE: Duration = Duration::from_secs(5);

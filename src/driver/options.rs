@@ -12,9 +12,10 @@ settings! {
         config / with_config: PeerConfig = PeerConfig::default();
         /// The memory budget, shared with the node's other peers.
         budget / with_budget: NodeBudget => &NodeBudget = NodeBudget::default();
-        /// Receives an event for each message, if set.
+        /// The feed that receives an event for each message, if set.
         ///
-        /// The owner of the peer set emits `Added` and `Dropped`.
+        /// The events `Added` and `Dropped` do not come from the peer, but from the owner of the
+        /// peer set.
         events / with_events: Option<PeerEvents> => &Option<PeerEvents> = None;
         /// The metric handles that all peers of the node share, with the feature `metrics`.
         meters / with_meters: Meters => &Meters = Meters::default();

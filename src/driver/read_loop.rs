@@ -31,7 +31,7 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
-    /// The part of the buffer that is charged to the budget, in bytes.
+    /// How many bytes of the buffer are charged to the budget.
     pub(crate) charged: usize,
     /// The message whose first bytes have arrived.
     pub(crate) arriving: Option<Transfer>,
@@ -40,13 +40,14 @@ pub(crate) struct ReadLoop<T: Transport> {
 }
 
 impl<T: Transport> ReadLoop<T> {
-    /// Runs until the connection ends, or is stopped (`None`).
+    /// Runs until the connection ends or the loop is stopped.
     ///
-    /// Returns the reading half in either case, so that the connection can be closed cleanly.
+    /// Returns the error that ended the connection, or `None` if the loop was stopped. It always
+    /// returns the reading half, so that the connection can be closed cleanly.
     pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
-            // The end of the connection is polled first, since it may be the remote's Disconnect.
+            // Reading is polled before the stop, since it may still return the remote's Disconnect.
             biased;
             error = self.read() => Some(error),
             () = stop.cancelled() => None,
@@ -125,7 +126,7 @@ impl<T: Transport> ReadLoop<T> {
         read
     }
 
-    /// Reads more bytes of a message, before its deadline.
+    /// Reads more bytes of a message, or fails at the message's deadline.
     async fn rest(&mut self, total: usize) -> Result<io::Result<usize>, PeerError> {
         self.busy_poll.on_bulk();
         let held = self.buffer.len();
@@ -139,7 +140,7 @@ impl<T: Transport> ReadLoop<T> {
         read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
     }
 
-    /// Polls for a few turns of the runtime, if that is promising.
+    /// Polls for a few turns of the runtime, if this may find the next message.
     async fn look(&mut self, total: usize) -> Option<io::Result<usize>> {
         for _ in 0..self.busy_poll.turns() {
             let mut read = pin!(self.reader.read_buf(self.buffer.prepare(total)));
@@ -153,7 +154,7 @@ impl<T: Transport> ReadLoop<T> {
 
     /// Sleeps until the first bytes of a message arrive.
     ///
-    /// Frees memory when the connection falls silent.
+    /// If nothing arrives for [`SILENCE`], it frees memory and continues to wait.
     async fn wait(&mut self, total: usize) -> io::Result<usize> {
         let read = self.reader.read_buf(self.buffer.prepare(total));
         if let Ok(read) = timeout(SILENCE, read).await {
@@ -165,7 +166,7 @@ impl<T: Transport> ReadLoop<T> {
         self.reader.read_buf(self.buffer.prepare(total)).await
     }
 
-    /// Charges the buffer's next growth; waits while a budget has no room.
+    /// Charges the buffer's next growth to the budget; waits while a budget has no room.
     async fn charge(&mut self, total: usize) -> Result<(), PeerError> {
         let capacity = self.buffer.next_capacity(total);
         let more = capacity.saturating_sub(self.charged);
@@ -195,7 +196,7 @@ impl<T: Transport> ReadLoop<T> {
 
     /// Frees memory once all input is handled.
     ///
-    /// While the node has plenty of memory, this frees little, since messages of the same size may
+    /// While the node has plenty of memory, little is freed, since messages of the same size may
     /// follow.
     fn shrink(&mut self) {
         if self.budget.is_plentiful() {

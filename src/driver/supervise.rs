@@ -19,15 +19,15 @@ use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
 use crate::time::after;
 use crate::transport::Transport;
 
-/// Time for an aborted task to end; a task that never yields takes longer.
+/// How long to wait for an aborted task. A task that never yields takes longer to end.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time for the message in progress, the Disconnect and the close of the sending side.
+/// Maximum time for the message in progress, the Disconnect and the close of the sending side.
 ///
-/// It starts when everything else is written or dropped.
+/// This time starts when all other messages have been written or dropped.
 const LAST_FRAMES: Duration = DISCONNECT_TIMEOUT.saturating_mul(2);
 
-/// Wait after a failed write for the remote's Disconnect, which may already have arrived.
+/// How long to wait for the remote's Disconnect after a failed write. It may already have arrived.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
@@ -46,9 +46,9 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
-    /// Time for protocols to return and for queued messages to be written.
+    /// How long protocols have to return, and queued messages to be written.
     pub(crate) grace_period: Duration,
-    /// Time for the remote to close after the Disconnect.
+    /// How long the remote has to close the connection after the Disconnect.
     pub(crate) linger: Duration,
 }
 
@@ -62,8 +62,9 @@ pub(crate) struct Running {
 impl<T: Transport> Tasks<T> {
     /// Waits for the first cause to end the connection.
     ///
-    /// Of simultaneous causes it returns the one with the lowest rank. For a request that first
-    /// writes all queued messages, it also returns the time at which to drop them.
+    /// Of simultaneous causes it returns the one with the lowest rank. If the cause is a request to
+    /// write all queued messages first, it also returns the time at which to drop those that are
+    /// still queued.
     pub(crate) async fn first_cause(&mut self, peer: &Peer) -> (PeerError, Option<Instant>) {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();
@@ -89,7 +90,8 @@ impl<T: Transport> Tasks<T> {
             first.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        // Boxed, because few connections end like this and the others need no memory for it.
+        // Boxed, because few connections end with a failed write and the others need no memory for
+        // this wait.
         (Box::pin(self.or_last_words(error)).await, drain_until)
     }
 
@@ -136,7 +138,8 @@ impl<T: Transport> Tasks<T> {
 
     /// Prefers the remote's Disconnect to a failed write.
     ///
-    /// A write fails after the remote has closed, while its Disconnect may still be unread.
+    /// When the remote has closed the connection, a write fails, but the remote's Disconnect may
+    /// still be unread.
     async fn or_last_words(&mut self, error: PeerError) -> PeerError {
         let failed_write = matches!(error, PeerError::Write(_) | PeerError::SlowWrite(_));
         let Some(reader) = self.reader.as_mut().filter(|_| failed_write) else {
@@ -195,7 +198,7 @@ impl<T: Transport> Tasks<T> {
 
 impl<T: Transport> Drop for Tasks<T> {
     fn drop(&mut self) {
-        // Other tasks may still hold senders.
+        // Other tasks may still hold senders, which must fail from now on.
         self.gate.close();
     }
 }
@@ -206,16 +209,16 @@ struct Closing<T: Transport> {
     read_half: Option<T::Reader>,
     writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
     gate: Arc<WriteGate>,
-    /// The Disconnect reason to send, which the remote should be able to read.
+    /// The reason in our Disconnect, if one is sent. The remote should be able to read it.
     reason: Option<DisconnectReason>,
 }
 
 impl<T: Transport> Closing<T> {
     /// Waits for the write loop to finish, then for the remote to close.
     ///
-    /// Meanwhile it reads and discards input. A remote that cannot send might not read either, and
-    /// unread input would turn the close into a reset. Messages that are still queued when
-    /// `given_up` completes are dropped.
+    /// If a Disconnect is sent, all input is read and discarded in the meantime: a remote that
+    /// cannot send might not read either, and unread input would turn the close into a reset.
+    /// Messages that are still queued when `given_up` completes are dropped.
     async fn close(self, given_up: impl Future<Output = ()>, linger: Duration) {
         let mut half = match self.reader {
             Some(reader) => reader.await.ok().map(|(half, _)| half),
@@ -243,7 +246,7 @@ impl<T: Transport> Closing<T> {
             };
             tokio::pin!(finished, forget);
             tokio::select! {
-                // The write loop's end comes first, since only its result counts.
+                // The end of the write loop is polled first, since only its result counts.
                 biased;
                 finished = &mut finished => finished,
                 // The remote has closed; the write loop will notice.
@@ -252,12 +255,13 @@ impl<T: Transport> Closing<T> {
         };
         match (written, half) {
             (Ok(Ok(Ok(()))), Some(mut half)) if self.reason.is_some() => {
-                // Nothing is left to do, even if the remote does not close in time.
+                // If the remote does not close in time, nothing more can be done.
                 let _ = timeout(linger, drain(&mut half, LINGER_BYTES)).await;
             }
             (Err(_), _) => {
                 writer.abort();
-                // Until it has ended, it might still write messages that are counted as unsent.
+                // Wait for the write loop, because until it ends it might still write messages that
+                // are counted as unsent.
                 let _ = timeout(ABORT_TIMEOUT, writer).await;
             }
             _ => {}
@@ -305,13 +309,14 @@ async fn end_protocols(
 /// Sends Pings on schedule, and returns when the remote has been silent for too long.
 async fn ping_loop(peer: &Peer, gate: &WriteGate) -> PeerError {
     loop {
-        // Read the time under the lock, so that this and the read loop report times in order.
+        // Read the time under the lock, so that the ping loop and the read loop report times in
+        // order.
         let next = |liveness: &mut Liveness| liveness.poll(Instant::now());
         match peer.control().with_liveness(next) {
             LivenessAction::SendPing => gate.ping(),
             LivenessAction::TimedOut(after) => return PeerError::Silent(after),
             LivenessAction::WaitUntil(at) => tokio::select! {
-                // After either one, poll again.
+                // After either of these, poll again.
                 biased;
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}

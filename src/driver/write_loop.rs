@@ -1,6 +1,6 @@
 //! The write loop: messages → frames → socket.
 //!
-//! It holds the write gate's token, the sealing half of the session.
+//! The loop holds the write gate's token, which is the sealing half of the session.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,15 +24,16 @@ use crate::rlpx::{Egress, Prepared, SealError};
 use crate::setup::DISCONNECT_TIMEOUT;
 use crate::transport::Transport;
 
-/// Larger messages are sealed in pieces of this size, each written at once.
+/// A larger message is sealed in pieces of this size. Each piece is written before the next one is
+/// sealed.
 const PIECE: usize = 64 << 10;
 
-/// Like `PIECE`, for a message to many peers.
+/// Like `PIECE`, for a message that is sent to many peers.
 ///
-/// Its payload is shared, so the piece is all the memory that each peer adds.
+/// The peers share the message's payload, so each peer needs memory only for one piece.
 const SHARED_PIECE: usize = 16 << 10;
 
-/// A write that takes longer is recorded.
+/// The recorder notes a write that takes longer than this.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// Writes one connection until the gate closes or a write fails.
@@ -40,7 +41,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) writer: T::Writer,
     pub(crate) egress: Egress,
     pub(crate) gate: Arc<WriteGate>,
-    /// One tap per lane, with the lane's first message id.
+    /// For each lane its first message id and its tap.
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) notes: Notes,
     pub(crate) peer: Peer,
@@ -70,7 +71,7 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Waits for something to write.
     ///
-    /// Frees memory when the connection falls silent.
+    /// If there is nothing to write for [`SILENCE`], it frees memory and continues to wait.
     async fn next(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Next {
         let limit = self.gather.limit();
         if self.used {
@@ -91,8 +92,8 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Seals a batch and writes it, with one call unless it is large.
     ///
-    /// No message is sealed twice: an error here ends the connection. If queued messages are
-    /// dropped in the meantime, those not started stay in the batch.
+    /// No message is sealed twice, because an error here ends the connection. If queued messages
+    /// are to be dropped in the meantime, the messages that were not started stay in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
@@ -113,7 +114,7 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// Frees a large message's memory, unless the node has plenty: more may follow.
+    /// Frees a large message's memory. If the node has plenty, it is kept for the next message.
     fn settle(&mut self) {
         if !self.gate.budget().is_plentiful() {
             self.egress.shrink();
@@ -121,7 +122,7 @@ impl<T: Transport> WriteLoop<T> {
         self.gate.budget().set_sealing(self.egress.sealing(0));
     }
 
-    /// Returns the number of messages written.
+    /// Writes the frames of a batch, and returns the number of messages written.
     async fn write_frames(
         &mut self,
         batch: &Batch,
@@ -142,7 +143,7 @@ impl<T: Transport> WriteLoop<T> {
             if !is_whole {
                 sending.write_all(&mut self.writer, out).await?;
                 out.clear();
-                // A started frame must be finished before a Disconnect can be sent.
+                // A frame that has been started must be finished before a Disconnect can be sent.
                 if self.gate.is_dropping() {
                     break;
                 }
@@ -183,7 +184,9 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// Leaves the last piece in `out`, to be written with the next message.
+    /// Writes a shared message, except its last piece.
+    ///
+    /// The last piece stays in `out`, to be written together with the next message of the batch.
     async fn write_shared(
         &mut self,
         id: u64,
@@ -292,7 +295,8 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits for the socket. Reads the clock only if it must wait: most writes complete at once.
+    /// Waits until the socket has accepted the bytes or the deadline has passed. Most writes
+    /// complete at once, so the clock is read only if it must wait.
     async fn in_time<R>(
         &mut self,
         io: impl Future<Output = io::Result<R>>,
@@ -301,7 +305,7 @@ impl Sending {
         let ready = match poll_fn(|cx| Poll::Ready(io.as_mut().poll(cx))).await {
             Poll::Ready(done) => done,
             Poll::Pending => {
-                // Everything before it has just been written.
+                // All bytes before this write have just been written.
                 self.transfer.progress(Instant::now());
                 let until = self.transfer.until(self.size);
                 let done = timeout_at(until, io).await;
@@ -317,7 +321,7 @@ impl Sending {
 impl<T: Transport> Drop for WriteLoop<T> {
     fn drop(&mut self) {
         self.gate.budget().set_sealing(0);
-        // This may have been the last connection that used the spare memory.
+        // Free the spare memory, because this may have been the last connection that used it.
         self.gate.spare.clear();
     }
 }

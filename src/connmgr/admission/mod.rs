@@ -9,8 +9,9 @@
 //! The default rates suit a node that does little else. A server sets its own rates, based on the
 //! measured cost of a handshake: see its configuration.
 //!
-//! [`Admission::accept`] checks the first limit, as does an admission that is used as a [`Filter`].
-//! [`Admission::handshake`] then counts a handshake until its result is dropped.
+//! [`Admission::accept`] checks the first limit. An admission that is used as a [`Filter`] does the
+//! same. [`Admission::handshake`] checks the other limits, and counts the handshake until the
+//! returned [`Handshake`] is dropped.
 
 mod recent;
 
@@ -65,7 +66,7 @@ impl fmt::Debug for AdmissionConfig {
 impl AdmissionConfig {
     /// Sets the time after which an IPv4 address or IPv6 /64 is accepted again.
     ///
-    /// The default is 30 s; zero accepts it at once.
+    /// The default is 30 s. With zero, each address is accepted again at once.
     #[must_use]
     pub fn with_throttle(mut self, time: Duration) -> Self {
         self.throttle = time;
@@ -74,7 +75,7 @@ impl AdmissionConfig {
 
     /// Sets the addresses that may return at once; [`is_local`] by default.
     ///
-    /// All other limits apply to them, too.
+    /// All other limits apply to these addresses, too.
     #[must_use]
     pub fn with_exempt(mut self, exempt: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.exempt = Arc::new(exempt);
@@ -146,8 +147,8 @@ impl Admission {
     /// Accepts a connection from `ip`, if its last one was long enough ago.
     ///
     /// # Errors
-    /// [`Refusal::TooSoon`] if one was accepted too recently. A refused attempt does not extend the
-    /// wait.
+    /// [`Refusal::TooSoon`] if a connection from `ip` was accepted too recently. A refused attempt
+    /// does not extend the wait.
     pub fn accept(&self, ip: IpAddr) -> Result<(), Refusal> {
         // A user's function must not run under the lock.
         let exempt = Arc::clone(&self.lock().config.exempt);
@@ -158,14 +159,15 @@ impl Admission {
         }
     }
 
-    /// Begins a handshake, which is incomplete until the result is dropped.
+    /// Begins a handshake, which counts as incomplete until the result is dropped.
     ///
     /// If the source is unknown, for example behind a proxy, only the limits for all handshakes
     /// apply.
     ///
     /// # Errors
     /// [`Refusal::TooManyHandshakes`] if the source's network has too many incomplete handshakes;
-    /// this uses no token of the rate. [`Refusal::RateLimited`] if handshakes begin too fast.
+    /// such a refusal does not count towards the rate. [`Refusal::RateLimited`] if handshakes begin
+    /// too fast.
     pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
         let networks: Vec<_> = source.into_iter().flat_map(networks).collect();
         let mut state = self.lock();

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::ip::network_by_family;
 
-/// Maximum number of remembered visitors. If more arrive within a period, the oldest may return
-/// early.
+/// Maximum number of remembered visitors. If more visitors arrive within a period, the oldest are
+/// forgotten and may return early.
 const MOST: usize = 16_384;
 
-/// Tables of up to this size keep their memory.
+/// Tables with room for this many visitors or fewer keep their memory.
 const SMALL: usize = 64;
 
 /// Admits each visitor once per period, and remembers the visitors of the current period.

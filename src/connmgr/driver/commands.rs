@@ -8,8 +8,8 @@ use crate::connmgr::handle::{Command, Request};
 use crate::connmgr::request::{Candidate, ConnState, ReqId, RetryPolicy};
 
 impl<D: Dialer> Driver<D> {
-    /// Carries out a command and answers it. The caller may be gone, so errors of the reply are
-    /// ignored.
+    /// Carries out a command and answers it. The caller may no longer wait for the answer, so a
+    /// failure to deliver it is ignored.
     pub(super) fn carry_out(&mut self, command: Command<D::Addr>, now: Instant) {
         let machine = &mut self.machine;
         match command {

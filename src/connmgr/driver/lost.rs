@@ -1,6 +1,6 @@
 //! Addresses to which the dialer found no route.
 //!
-//! When one of them is reachable again, the others probably are, too.
+//! When one of these addresses is reachable again, the others probably are, too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use crate::connmgr::request::Address;
 use crate::guarded::caught;
 use crate::time::after;
 
-/// Number of remembered addresses. A few recent ones suffice, since machines have few routes.
+/// Maximum number of remembered addresses. A few recent ones suffice, since a machine has few
+/// routes.
 const SAMPLES: usize = 8;
 
-/// Interval between checks with the dialer.
+/// Interval at which the dialer is asked whether a remembered address has a route.
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(in crate::connmgr) struct Lost<A> {
@@ -47,7 +48,7 @@ impl<A: Address> Lost<A> {
         self.ask_at.get_or_insert(after(now, EVERY));
     }
 
-    /// Returns when to check with the dialer, if an address is recorded.
+    /// Returns when to ask the dialer again, if an address is recorded.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         self.ask_at
     }
@@ -61,7 +62,7 @@ impl<A: Address> Lost<A> {
     }
 }
 
-/// If the dialer panics, the address counts as reachable, so it is not checked again.
+/// Asks the dialer. If it panics, the address counts as reachable and is not checked again.
 fn may_reach<D: Dialer>(dialer: &D, addr: &D::Addr) -> bool {
     caught("the dialer", || dialer.may_reach(addr)).unwrap_or(true)
 }

@@ -48,20 +48,20 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) config: ConnConfig,
     pub(super) machine: Machine<D::Addr>,
     pub(super) dialer: Arc<D>,
-    /// `None` while it is being asked.
+    /// The address source; `None` while it is being asked, or without a source.
     pub(super) source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     pub(super) asking: Option<BoxFuture<'static, Answer<Candidate<D::Addr>>>>,
     pub(super) listeners: JoinSet<()>,
     /// Number of listeners that have not failed.
     pub(super) listening: usize,
-    /// `None` when stopping.
+    /// The queue of accepted connections; `None` when the manager is stopping.
     pub(super) accepted: Option<AcceptQueue<D::Addr, D::Io>>,
     pub(super) dials: Dials<D::Io>,
     /// Asks the owners of open connections to end them.
     pub(super) closing: HashMap<ReqId, CancellationToken>,
     pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
     pub(super) notices: Reader<Notice>,
-    /// `None` when no handle is left.
+    /// The commands from the handles; `None` when no handle is left.
     pub(super) commands: Option<mpsc::Receiver<Command<D::Addr>>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
@@ -185,7 +185,8 @@ impl<D: Dialer> Driver<D> {
             self.lost.note(addr, &*self.dialer, now);
         }
         let opening = self.machine.dial_done(id, generation, outcome, now);
-        // Without an opening the stream closes here.
+        // If no request waits for this dial, there is no opening; the stream is then dropped, which
+        // closes it.
         if let Some((opening, io)) = opening.zip(io) {
             self.open(opening, io);
         }

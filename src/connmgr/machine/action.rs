@@ -5,9 +5,10 @@ use std::time::Duration;
 /// An action for the driver, to be carried out in order.
 #[derive(Debug)]
 pub(crate) enum Action<A> {
-    /// Ask the address source; `sourced` takes the answer.
+    /// Ask the address source for an address; pass its answer to `sourced`.
     Ask,
-    /// Start a dial. Exactly one `dial_done` answers it, even after a `CancelDial`.
+    /// Start a dial. The driver must call `dial_done` exactly once for each dial, even after a
+    /// `CancelDial`.
     Dial {
         id: ReqId,
         generation: u32,

@@ -55,7 +55,8 @@ impl<A: Address> Machine<A> {
 
     /// Ends a request's connection, or the request itself if it has none.
     ///
-    /// With `Force` a waiting request is dialled at once instead.
+    /// With `Force`, a request without a connection continues instead. If it waits, it is dialled
+    /// at once.
     pub(in crate::connmgr) fn disconnect(
         &mut self,
         id: ReqId,
@@ -80,9 +81,10 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Ignores the refused attempts of a waiting request.
+    /// Dials a waiting request as if its refused attempts had not been made.
     ///
-    /// Other reasons to wait, such as its last real attempt, remain.
+    /// If the request must also wait because of its last real attempt or connection, that wait
+    /// remains.
     pub(in crate::connmgr) fn reconsider(
         &mut self,
         id: ReqId,
@@ -107,7 +109,7 @@ impl<A: Address> Machine<A> {
 
     /// Dials requests that wait after a failure, and counts the network as up.
     ///
-    /// Each still waits for the minimum of its backoff after its last dial.
+    /// But no request is dialled before the minimum of its backoff has passed since its last dial.
     pub(in crate::connmgr) fn network_changed(&mut self, now: Instant) {
         self.revived = Some(now);
         self.pacing.revive();
@@ -209,7 +211,7 @@ impl<A: Address> Machine<A> {
 
     /// Changes the address of a permanent request.
     ///
-    /// A dial or wait for the old one is cancelled; a connection stays.
+    /// A dial of the old address, or a wait for one, is cancelled; a connection stays.
     pub(in crate::connmgr) fn set_addr(
         &mut self,
         id: ReqId,
@@ -339,12 +341,12 @@ impl<A: Address> Machine<A> {
     }
 }
 
-/// Returns the entry, or an error if it was not found.
 fn known<E>(id: ReqId, entry: Option<E>) -> Result<E, ManagerError> {
     entry.ok_or(ManagerError::UnknownId(id))
 }
 
-/// Returns the request that holds the claim. Explicit claims fail only because of another request.
+/// Returns the request that holds the claim. A claim for an explicit request fails only because
+/// another request holds the address or node, so the other causes do not occur.
 fn holder(taken: Taken, id: ReqId) -> ReqId {
     match taken {
         Taken::By(holder) => holder,

@@ -36,15 +36,16 @@ pub(super) struct Entry<A: Address> {
     pub(super) kind: Kind,
     pub(super) candidate: Candidate<A>,
     pub(super) phase: Phase,
-    /// Counts dials, so that results and ends of earlier ones are recognised as stale.
+    /// Number of dials so far. It shows whether a reported result or end belongs to an earlier
+    /// dial.
     pub(super) generation: u32,
     pub(super) failures: u32,
-    /// Number of these failures that were our own refusals, not the remote's faults.
+    /// Number of failures that were this side's own refusals, not the remote's faults.
     pub(super) unwanted: u32,
-    /// When another attempt is due after the last real attempt or connection.
+    /// When the next attempt is due, if only the last real attempt or connection counts.
     pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
-    /// Held while the request exists; accepted connections claim nothing.
+    /// The claim, held while the request exists; an accepted connection claims nothing.
     pub(super) claim: Option<Claim<A>>,
 }
 

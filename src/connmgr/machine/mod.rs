@@ -2,7 +2,8 @@
 //!
 //! The inputs are commands and outcomes, the outputs [`Action`]s. Time is an argument, and the
 //! machine owns the generator from which it draws waits. After each call the driver takes the
-//! actions with `poll_action`, in order. It calls `advance` at `next_deadline`.
+//! actions with `poll_action`, in order. At the time from `next_deadline` the driver calls
+//! `advance`.
 
 mod action;
 mod commands;
@@ -53,19 +54,19 @@ pub(super) struct Machine<A: Address> {
     timers: BTreeSet<(Instant, ReqId)>,
     /// Explicit requests that wait for a dial slot, by queue position.
     queue: BTreeMap<u64, ReqId>,
-    /// Automatic requests, which alternate with the explicit ones.
+    /// Automatic requests that wait for a dial slot. They take turns with the explicit ones.
     automatic_queue: BTreeMap<u64, ReqId>,
     automatic_turn: bool,
     counts: Counts,
     pacing: Pacing,
-    /// When to check the pacing again.
+    /// When to check again whether an automatic dial may start.
     pace_at: Option<Instant>,
     has_source: bool,
     rng: StdRng,
     paused: bool,
     /// When the network was last considered to have changed.
     revived: Option<Instant>,
-    /// Requests that the filter refused since the last `set_paused`.
+    /// Number of requests that the filter refused since the last `set_paused`.
     refusals: usize,
     stopping: bool,
     last_id: u64,
@@ -186,7 +187,8 @@ impl<A: Address> Machine<A> {
 
     /// Changes the phase of a request.
     ///
-    /// Every change is made here, which keeps queues, timers and counters consistent.
+    /// Every change of phase is made in this function, which keeps queues, timers and counters
+    /// consistent.
     fn set_phase(&mut self, id: ReqId, phase: Phase) {
         self.unschedule(id);
         let Some(entry) = self.entries.get_mut(&id) else {

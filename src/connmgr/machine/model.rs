@@ -82,7 +82,7 @@ enum Place {
 struct Seen {
     kind: Kind,
     place: Place,
-    /// Connections announced and ended.
+    /// Numbers of connections that were announced and that ended.
     opened: u32,
     closed: u32,
 }
@@ -144,7 +144,7 @@ impl Model {
         self.seen.get(&id).map_or(Place::Over, |seen| seen.place)
     }
 
-    /// The required answer to a command for `id`, unless it fails for its own reasons.
+    /// Returns the answer that any command for `id` must give, apart from its own errors.
     fn expected(&self, id: ReqId) -> Result<(), ManagerError> {
         if self.stopped {
             Err(ManagerError::Stopped)
@@ -155,7 +155,7 @@ impl Model {
         }
     }
 
-    /// Ids grow, and none is assigned after a stop.
+    /// Notes a new request. Ids must grow, and none may be assigned after a stop.
     fn note_new(&mut self, id: ReqId, kind: Kind, place: Place) {
         assert!(id.get() > self.last_id && !self.stopped);
         self.last_id = id.get();
@@ -266,7 +266,7 @@ impl Model {
         }
     }
 
-    /// A request is made, or refused for a valid reason.
+    /// Makes a request, and checks that a refusal has a valid reason.
     fn connect(&mut self, addr: u8, permanent: bool) {
         let retry = permanent.then(RetryPolicy::default);
         let candidate = Candidate::new(addr);
@@ -283,7 +283,7 @@ impl Model {
         }
     }
 
-    /// The kind of the request and the command decide whether it is dialled again.
+    /// Disconnects a request. Its kind and `reconnect` decide whether it is dialled again.
     fn disconnect(&mut self, number: usize, reconnect: Reconnect) {
         let Some(id) = self.pick(number) else { return };
         let (before, expected) = (self.seen[&id].clone(), self.expected(id));
@@ -307,7 +307,7 @@ impl Model {
         }
     }
 
-    /// A dial that no request waits for is not announced.
+    /// Answers a dial. A dial for which no request waits must not be announced.
     fn dialed(&mut self, number: usize, ok: bool) {
         if self.dials.is_empty() {
             return;
@@ -438,14 +438,14 @@ impl Model {
         // Every dial counts until it is answered, and the limit on dials is respected.
         assert_eq!(machine.counts.dialing, self.dials.len());
         assert!(self.dials.len() <= MAX_DIALS);
-        // A lowered target ends no connection, but nothing is added beyond it.
+        // A lowered target ends no connection, but no request is added beyond the target.
         let automatic = machine.automatic.len();
         assert!(automatic <= self.automatic || automatic <= self.target);
         self.automatic = automatic;
         self.check_tables();
     }
 
-    /// Queues, timers, claims and counters agree with the entries.
+    /// Checks that queues, timers, claims and counters agree with the entries.
     fn check_tables(&self) {
         let machine = &self.machine;
         let mut counts = Counts {
@@ -472,7 +472,7 @@ impl Model {
         assert_eq!(counts, machine.counts);
         assert_eq!(queued, machine.queue.len() + machine.automatic_queue.len());
         assert_eq!(timed, machine.timers.len());
-        // When everything has ended and been answered, nothing is left.
+        // Once all requests have ended and all dials have been answered, nothing is left.
         if machine.is_drained() {
             assert!(self.dials.is_empty());
             assert!(self.seen.values().all(|seen| seen.place == Place::Over));

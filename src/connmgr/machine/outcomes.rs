@@ -15,7 +15,8 @@ const REVIVE_GAP: Duration = Duration::from_secs(60);
 impl<A: Address> Machine<A> {
     /// Handles the end of a dial.
     ///
-    /// A success that no request waits for is ignored; the caller closes its stream.
+    /// If no request waits for a successful dial, the dial is ignored and the caller closes its
+    /// stream.
     pub(in crate::connmgr) fn dial_done(
         &mut self,
         id: ReqId,
@@ -123,9 +124,10 @@ impl<A: Address> Machine<A> {
         after(now, wait).max(earliest)
     }
 
-    /// A connection succeeded while nothing is connected, so the network may be back.
+    /// Handles a new connection: if nothing else is connected, the network may be back.
     ///
-    /// Since unknown remotes can also cause this, it counts at most once per `REVIVE_GAP`.
+    /// Since unknown remotes can also cause this by connecting, it counts at most once per
+    /// `REVIVE_GAP`.
     fn sign_of_life(&mut self, now: Instant) {
         let rested = self
             .revived
@@ -156,7 +158,7 @@ impl<A: Address> Machine<A> {
         })
     }
 
-    /// The owner marked a connection ready.
+    /// Handles that the owner marked a connection ready.
     pub(in crate::connmgr) fn ready(&mut self, id: ReqId, generation: u32) {
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.generation == generation
@@ -170,7 +172,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// The owner dropped a connection.
+    /// Handles that the owner dropped a connection.
     pub(in crate::connmgr) fn dropped(
         &mut self,
         id: ReqId,
@@ -260,8 +262,9 @@ impl<A: Address> Machine<A> {
 
     /// Pauses or resumes dials; returns whether this changes anything.
     ///
-    /// The driver pauses dials while it cannot accept their outcomes. It must call this after each
-    /// round of actions, because the number of refusals per round is bounded.
+    /// The driver pauses dials while it has no room for the events that dials cause. It must call
+    /// this after each round of actions, because this also resets the number of refusals, which is
+    /// bounded per round.
     pub(in crate::connmgr) fn set_paused(&mut self, paused: bool, now: Instant) -> bool {
         self.refusals = 0;
         let changed = self.paused != paused;

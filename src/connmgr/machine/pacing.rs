@@ -1,4 +1,4 @@
-//! Paces the requests for addresses of automatic connections.
+//! Decides when to ask the source for the address of another automatic connection.
 
 use std::time::Duration;
 
@@ -32,9 +32,9 @@ enum Way {
     Failing(u32),
 }
 
-/// Limits automatic dials: one token per address.
+/// Limits the rate of automatic dials: each address costs one token.
 ///
-/// After too many failures in a row it probes the network with one dial at a time.
+/// After too many failures in a row, only one dial at a time probes the network.
 #[derive(Debug)]
 pub(super) struct Pacing {
     pub(super) target: usize,
@@ -75,7 +75,7 @@ impl Pacing {
         !connected && self.probes() > 0
     }
 
-    /// Returns the number of failed dials since the network went down, else 0.
+    /// Returns how many dials have failed since the network went down, else 0.
     fn probes(&self) -> u32 {
         let mut least = None;
         for way in self.ways {
@@ -120,7 +120,7 @@ impl Pacing {
         }
     }
 
-    /// A dial of any kind succeeded, so the network is up.
+    /// Handles a successful dial of any kind, which shows that the network is up.
     pub(super) fn on_success(&mut self, family: Option<Family>) {
         if self.probes() > 0 {
             self.not_before = None;
@@ -128,7 +128,7 @@ impl Pacing {
         *self.way(family) = Way::Open;
     }
 
-    /// An automatic dial failed while nothing was connected.
+    /// Handles an automatic dial that failed while nothing was connected.
     pub(super) fn on_failure(&mut self, family: Option<Family>, now: Instant, rng: &mut impl Rng) {
         let way = self.way(family);
         *way = match *way {
@@ -141,7 +141,7 @@ impl Pacing {
         }
     }
 
-    /// The network may have changed: forgets failures and waits.
+    /// Forgets failures and waits, because the network may have changed.
     pub(super) fn revive(&mut self) {
         self.ways = [Way::Unknown; 3];
         (self.dry, self.not_before) = (0, None);

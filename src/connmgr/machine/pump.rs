@@ -41,11 +41,13 @@ impl<A: Address> Machine<A> {
             return;
         }
         if !self.start_dials(now) {
-            // The driver must first check whether there is room for the events.
+            // The limit on refusals is reached. The driver must first check whether there is room
+            // for their events.
             self.pace_at = Some(now);
             return;
         }
-        // An address that waits for a slot could be stale by its turn.
+        // Ask only if no automatic request waits for a dial slot, since a waiting address may
+        // become stale.
         if self.has_source && self.automatic_queue.is_empty() {
             let connected = self.counts.any_connected();
             match self.pacing.next(self.counts.automatic, connected, now) {
@@ -58,8 +60,8 @@ impl<A: Address> Machine<A> {
 
     /// Fills the dial slots from the queues.
     ///
-    /// Requests that the filter refuses at their turn fail. Returns false if the limit on refusals
-    /// is reached while requests are still queued.
+    /// When it is a request's turn and the filter refuses it, the request fails. Returns false if
+    /// the limit on refusals is reached while requests are still queued.
     fn start_dials(&mut self, now: Instant) -> bool {
         while self.counts.dialing < self.config.max_dials() {
             if self.refusals >= self.config.max_dials() {
@@ -80,7 +82,8 @@ impl<A: Address> Machine<A> {
         true
     }
 
-    /// Automatic and explicit requests alternate, so that neither starves the other.
+    /// Takes the next request. Automatic and explicit requests alternate, so that neither kind
+    /// starves the other.
     fn next_queued(&mut self) -> Option<ReqId> {
         let (first, second) = if self.automatic_turn {
             (&self.automatic_queue, &self.queue)

@@ -221,7 +221,7 @@ fn many_waiting_requests_are_dialled_in_batches() {
         wakes += 1;
     }
     assert_eq!(dials, REQUESTS as usize);
-    // The waits are spread over five seconds, and the last ones are not late.
+    // The waits are spread over five seconds, and the last dials are not late.
     assert!(bench.now - began <= 10 * SECOND && wakes < 1000, "{wakes}");
 }
 
@@ -350,7 +350,7 @@ fn no_deadline_is_left_in_the_past() {
     }
 }
 
-/// Makes the source answer with `addr`, and the dial of it fail.
+/// Makes the source answer with `addr`, and makes the dial of this address fail.
 fn fail_automatic(bench: &mut Bench, addr: u32, family: Family) {
     while !bench.machine.pacing.asking {
         bench.now = bench.machine.next_deadline().expect("asks again");
@@ -448,8 +448,8 @@ fn a_sign_of_life_speeds_up_retries_but_strangers_cannot_repeat_it() {
             bench.dialed(dial, Err(ConnectError::Timeout));
         }
     }
-    // The first dial starts at the end of the minimum wait, 5 s after the last one; then there is
-    // one a minute.
+    // The first dial starts at the end of the minimum wait, 5 s after the previous dial; then there
+    // is one dial a minute.
     assert_eq!(hurried.len(), 3, "{hurried:?}");
     assert_eq!(hurried[0], 4, "{hurried:?}");
 }
