@@ -22,7 +22,7 @@ use crate::transport::Transport;
 /// How long to wait for an aborted task. A task that never yields takes longer to end.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum time for the message in progress, the Disconnect and the close of the sending side.
+/// Maximum time for the message in progress, the Disconnect and closing the sending side.
 ///
 /// This time starts when all other messages have been written or dropped.
 const LAST_FRAMES: Duration = DISCONNECT_TIMEOUT.saturating_mul(2);

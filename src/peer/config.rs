@@ -17,11 +17,11 @@ settings! {
         ///
         /// Default: 15 s. The minimum is 1 s, since remotes accept one Ping a second;
         /// `Duration::MAX` means never. While this side pauses reading, it repeats an unanswered
-        /// Ping after half the interval, but at least a second. A remote that receives nothing else
-        /// from us then does not consider us dead.
+        /// Ping after half the interval, but not within a second. So even a remote that receives
+        /// nothing else from this side does not consider it dead.
         #[serde(with = "crate::units::duration")]
         ping_interval / with_ping_interval: Duration = Duration::from_secs(15);
-        /// Maximum age of an unanswered Ping while nothing else arrives.
+        /// How old an unanswered Ping may become while nothing else arrives.
         ///
         /// The peer is then disconnected with
         /// [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Default: 15 s.
@@ -35,7 +35,7 @@ settings! {
         /// Default: 30 s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         message_timeout / with_message_timeout: Duration = Duration::from_secs(30);
-        /// How long the remote may take to accept a batch of messages.
+        /// Maximum time for which the remote may take to accept a batch of messages.
         ///
         /// Each 64 KiB adds one second. A slower remote is disconnected. A batch is either messages
         /// of up to 64 KiB in total or one larger message. Progress does not extend this deadline,
@@ -43,9 +43,10 @@ settings! {
         /// s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         write_timeout / with_write_timeout: Duration = Duration::from_secs(20);
-        /// Maximum time between two bytes of a message or batch in transit.
+        /// Maximum time between two bytes of a message or batch that is being transferred.
         ///
-        /// A slower remote is disconnected. Default: 20 s; `Duration::MAX` means never.
+        /// If no byte passes for longer, the peer is disconnected. Default: 20 s; `Duration::MAX`
+        /// means never.
         #[serde(with = "crate::units::duration")]
         progress_timeout / with_progress_timeout: Duration = Duration::from_secs(20);
         /// Maximum time for which a protocol with a full queue may take no message.
@@ -59,15 +60,15 @@ settings! {
         /// protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
         #[serde(with = "crate::units::duration")]
         stall_limit / with_stall_limit: Duration = Duration::from_secs(8);
-        /// Time for protocols to return and queued messages to be sent, before they are aborted.
+        /// How long protocols have to return, and queued messages to be sent.
         ///
-        /// Default: 5 s.
+        /// Afterwards the protocols are aborted and the messages are dropped. Default: 5 s.
         #[serde(with = "crate::units::duration")]
         grace_period / with_grace_period: Duration = Duration::from_secs(5);
         /// How long the receiving side stays open after our Disconnect.
         ///
-        /// If it closed at once, the kernel could reset the connection and destroy the Disconnect.
-        /// Default: 2 s.
+        /// If the receiving side closed at once, the kernel could reset the connection, and the
+        /// remote could lose the Disconnect. Default: 2 s.
         #[serde(with = "crate::units::duration")]
         linger / with_linger: Duration = Duration::from_secs(2);
         /// Whether the connection's traffic is recorded, see [`recorder`](crate::recorder).

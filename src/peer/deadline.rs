@@ -1,6 +1,6 @@
 //! Time limits of transfers, as pure functions of time.
 //!
-//! Sums saturate; `Duration::MAX` means never.
+//! Additions of times saturate, so a limit of `Duration::MAX` means never.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use crate::time::after;
 
-/// The slowest average rate of a transfer, in bytes a second, beyond its base time.
+/// In addition to its base time, a transfer may take one second per this many bytes.
 const MIN_RATE: u64 = 64 << 10;
 
 /// The time limits of transfers in one direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Maximum time from the first byte to the last, before the addition for the size.
+    /// Maximum time from the first byte to the last, without the addition for the size.
     pub(crate) base: Duration,
     /// Maximum time from one byte to the next.
     pub(crate) idle: Duration,
@@ -37,7 +37,7 @@ impl Patience {
     }
 }
 
-/// One message, or one batch of them, on its way in or out.
+/// One message that is being read, or one batch of messages that is being written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfer {
     patience: Patience,
@@ -91,7 +91,7 @@ impl Transfer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransferLimit {
-    /// The limit on the whole transfer, which grows with its size.
+    /// The limit on the duration of the whole transfer, which grows with its size.
     Total,
     /// The limit on the time without a single byte.
     Progress,
@@ -105,13 +105,14 @@ pub enum TransferLimit {
 pub struct SlowTransfer {
     /// The limit that was exceeded.
     pub limit: TransferLimit,
-    /// The duration of that limit, counted from the first byte or from the last one.
+    /// The duration of that limit. The limit on the total counts from the first byte, the other
+    /// from the last byte so far.
     pub waited: Duration,
     /// The number of bytes transferred.
     pub done: usize,
     /// The size in bytes.
     ///
-    /// For a message it is the size in the header, once the header has arrived. For a batch it is
+    /// For a message this is the size in the header, once the header has arrived. For a batch it is
     /// the size before compression.
     pub size: usize,
 }

@@ -17,8 +17,8 @@ type RunFn = dyn Fn(Peer, ProtocolConn) -> RunFuture + Send + Sync;
 
 /// A registered subprotocol, cheap to clone.
 ///
-/// It holds the capability, the number of message codes, the limits and the function that runs the
-/// protocol with each peer.
+/// A protocol consists of the capability, the number of message codes, the limits and the function
+/// that runs it with each peer.
 #[derive(Clone)]
 pub struct Protocol {
     capability: Capability,
@@ -56,8 +56,8 @@ impl Protocol {
 
     /// Starts the definition of a protocol of typed messages.
     ///
-    /// `M` states the number of codes. A message type that does not state it, such as that of raw
-    /// messages, does not compile:
+    /// `M` states the number of codes. A message type that states no number, such as the type of
+    /// raw messages, does not compile:
     ///
     /// ```compile_fail
     /// let protocol = peermux::Protocol::typed::<peermux::Message>("mirror", 1);
@@ -87,7 +87,7 @@ impl Protocol {
             .run(move |peer, conn| Arc::clone(&protocol).run(peer, conn))
     }
 
-    /// Name and version.
+    /// The protocol's name and version.
     #[must_use]
     pub fn capability(&self) -> &Capability {
         &self.capability
@@ -111,7 +111,7 @@ impl Protocol {
         self.class
     }
 
-    /// The protocol's share of a busy connection, relative to others of its class.
+    /// The protocol's share of a busy connection, relative to other protocols of its class.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
@@ -125,7 +125,7 @@ impl Protocol {
         (self.run)(peer, conn)
     }
 
-    /// Returns the protocol's description of this node; [`ProtocolInfo::unknown`] if it has none.
+    /// Returns the protocol's description of this node, or [`ProtocolInfo::unknown`] without one.
     #[must_use]
     pub fn node_info(&self) -> ProtocolInfo {
         self.info.of_node()
@@ -140,7 +140,7 @@ impl Protocol {
         self.info.of_peer(*id)
     }
 
-    /// Like [`peer_info`](Self::peer_info), with `"handshake"` for `None`.
+    /// Like [`peer_info`](Self::peer_info), but returns `"handshake"` instead of `None`.
     #[cfg(feature = "serde")]
     pub(crate) fn info_or_handshake(&self, id: NodeId) -> ProtocolInfo {
         let info = self.info.of_peer(id);
@@ -160,7 +160,7 @@ impl fmt::Debug for Protocol {
     }
 }
 
-/// Builds a [`Protocol`]; [`run`](Self::run) completes it.
+/// Builds a [`Protocol`]; [`run`](Self::run) completes the definition.
 #[must_use]
 pub struct ProtocolBuilder<M = Message> {
     capability: Capability,
@@ -201,7 +201,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
 
     /// Sets the share of a busy connection, by bytes.
     ///
-    /// It is relative to other protocols of the same class. Range: 1 to 100; default: 1.
+    /// The share is relative to other protocols of the same class. Range: 1 to 100; default: 1.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight.clamp(1, 100);
         self
@@ -213,7 +213,9 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets the function that describes a peer; `None` while the protocol's own handshake runs.
+    /// Sets the function that describes a peer.
+    ///
+    /// The function returns `None` while the protocol's own handshake with the peer runs.
     pub fn peer_info(
         mut self,
         info: impl Fn(NodeId) -> Option<ProtocolInfo> + Send + Sync + 'static,
@@ -228,8 +230,8 @@ impl<M: WireMessage> ProtocolBuilder<M> {
     /// written first, and the reason is
     /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING). After an error, queued
     /// messages are dropped, and the reason is [`ProtocolError::reason`]. The function must return
-    /// soon after [`ProtocolConn::recv`] has returned `None` or a send has failed; it is aborted
-    /// after the grace period.
+    /// soon after [`ProtocolConn::recv`] has returned `None` or a send has failed. Otherwise it is
+    /// aborted after the grace period.
     pub fn run<F, Fut>(self, run: F) -> Protocol
     where
         F: Fn(Peer, ProtocolConn<M>) -> Fut + Send + Sync + 'static,

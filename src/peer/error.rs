@@ -20,14 +20,14 @@ pub enum PeerError {
     /// This side disconnected the peer.
     #[error("disconnected locally: {0}")]
     Local(DisconnectReason),
-    /// [`Server::kick`](crate::Server::kick) ended it.
+    /// [`Server::kick`](crate::Server::kick) ended the connection.
     #[error("kicked by this node")]
     Kicked,
     /// [`Server::ban`](crate::Server::ban), [`Server::ban_ip`](crate::Server::ban_ip) or
-    /// [`Peer::penalise`](super::Peer::penalise) ended it.
+    /// [`Peer::penalise`](super::Peer::penalise) ended the connection.
     #[error("banned by this node")]
     Banned,
-    /// [`Server::remove_static`](crate::Server::remove_static) ended it.
+    /// [`Server::remove_static`](crate::Server::remove_static) ended the connection.
     #[error("removed from this node's static nodes")]
     Removed,
     /// A protocol's function returned successfully.
@@ -38,7 +38,7 @@ pub enum PeerError {
     Protocol {
         /// The protocol.
         capability: Capability,
-        /// The error that it returned.
+        /// The error that the function returned.
         source: ProtocolError,
     },
     /// A handler with a full queue took or released no message within the stall limit.
@@ -49,7 +49,7 @@ pub enum PeerError {
         /// Time since the handler's last progress, or since its queue became full.
         stalled: Duration,
     },
-    /// The memory budget had no room for a protocol's next message throughout the stall limit.
+    /// Throughout the stall limit, the memory budget had no room for a protocol's next message.
     #[error(
         "no memory for a message to protocol {capability} for {waited:.1?}: \
          the budget for received data is used up"
@@ -60,7 +60,7 @@ pub enum PeerError {
         /// Time since the handler last took or released a message, or since the wait began.
         waited: Duration,
     },
-    /// The remote exceeded the rate of a protocol that disconnects such peers.
+    /// The remote exceeded a protocol's rate, and the protocol's limits demand a disconnection.
     #[error("the remote sent more to protocol {0} than it allows")]
     TooFast(Capability),
     /// A frame could not be opened.
@@ -87,8 +87,8 @@ pub enum PeerError {
     SlowMessage(SlowTransfer),
     /// The peer was disconnected because the node's memory budget was used up.
     ///
-    /// It held the most memory and more than its fair share, or it did not get memory to continue
-    /// reading in time.
+    /// Either the peer held the most memory and more than its fair share, or it did not get the
+    /// memory to continue reading in time.
     #[error("disconnected to free memory: the node's budget is used up")]
     Evicted,
     /// The socket could not be read.
@@ -212,7 +212,7 @@ impl PeerError {
         self.fault() == Fault::Remote && !self.remote_requested()
     }
 
-    /// Returns the reason in either side's Disconnect; `None` without a Disconnect or a reason.
+    /// Returns the reason in the Disconnect of either side, if there is one.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -221,10 +221,10 @@ impl PeerError {
         }
     }
 
-    /// Returns the reason to send to the remote; `None` to close without a Disconnect.
+    /// Returns the reason to send to the remote, or `None` to close without a Disconnect.
     ///
-    /// A Disconnect is not answered with another one, and after a MAC or I/O error no frame is
-    /// certain to arrive. [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) and
+    /// A Disconnect is not answered with another Disconnect. After a MAC or I/O error none is sent,
+    /// since no frame is certain to arrive. [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) and
     /// [`INVALID`](DisconnectReason::INVALID) are never sent.
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
@@ -253,7 +253,7 @@ impl PeerError {
         reason.and_then(DisconnectReason::sent)
     }
 
-    /// Returns the error for senders after a failed write.
+    /// If a write has failed, returns the error that senders receive.
     pub(crate) fn write_failure(&self) -> Option<WriteError> {
         match self {
             Self::Write(error) => Some(WriteError::copy(error)),
@@ -271,7 +271,7 @@ impl PeerError {
         matches!(self, Self::Remote(_))
     }
 
-    /// Returns the side that disconnected, `local` or `remote`; `io` without a Disconnect.
+    /// Returns which side disconnected, `local` or `remote`, or `io` without a Disconnect.
     #[must_use]
     pub fn requested_by(&self) -> &'static str {
         if self.remote_requested() {
@@ -283,7 +283,7 @@ impl PeerError {
         }
     }
 
-    /// Returns the rank among simultaneous causes; the lowest wins.
+    /// Returns the rank among simultaneous causes; the cause with the lowest rank is reported.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Remote(_) => 0,
@@ -297,7 +297,7 @@ impl PeerError {
         }
     }
 
-    /// Returns whether messages that have already arrived are still delivered.
+    /// Returns whether messages that arrived before the end are still delivered.
     pub(crate) fn keeps_received(&self) -> bool {
         matches!(
             self,

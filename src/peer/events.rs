@@ -22,7 +22,7 @@ pub enum PeerEvent {
     },
     /// A peer has disconnected and is no longer in the peer set.
     ///
-    /// Its [recording](Peer::recording) contains the last traffic of the connection.
+    /// The peer's [recording](Peer::recording) contains the last traffic of the connection.
     Dropped {
         /// The disconnected peer.
         peer: Peer,
@@ -47,9 +47,9 @@ pub struct MessageEvent {
     pub code: u64,
     /// The uncompressed payload's size in bytes.
     pub size: usize,
-    /// When it was handed to the socket, or when its last byte was read.
+    /// When the message was handed to the socket, or when its last byte was read.
     ///
-    /// Not part of the JSON, since it means nothing to another process.
+    /// The time is not part of the JSON, since it means nothing to another process.
     pub at: Instant,
     /// The local address of the connection, if it has one.
     pub local: Option<std::net::SocketAddr>,
@@ -59,7 +59,7 @@ pub struct MessageEvent {
 
 /// A bounded feed of peer events that never blocks a peer.
 ///
-/// A subscriber that is too slow loses the oldest events, and its stream reports how many.
+/// A subscriber that reads too slowly loses the oldest events, and its stream reports how many.
 #[derive(Debug, Clone)]
 pub struct PeerEvents {
     feed: EventFeed<PeerEvent>,
@@ -69,8 +69,8 @@ pub struct PeerEvents {
 impl PeerEvents {
     /// Creates a feed that keeps up to `capacity` events for the slowest subscriber.
     ///
-    /// The capacity is at least 1 and at most 65,536. With `messages` the feed also emits an event
-    /// for each message.
+    /// The capacity is at least 1 and at most 65,536. If `messages` is set, the feed also emits an
+    /// event for each message.
     #[must_use]
     pub fn new(capacity: usize, messages: bool) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl PeerEvents {
         self.feed.subscribe()
     }
 
-    /// Returns a function that emits an event per message, if message events are on.
+    /// Returns a function that emits an event for each message, if message events are on.
     pub(crate) fn observer(&self, shared: &SharedCapability, peer: &Peer) -> Option<Box<Observer>> {
         let events = self.messages.then(|| self.clone())?;
         let (protocol, peer) = (shared.capability.shared_name(), peer.clone());

@@ -74,11 +74,11 @@ pub(crate) struct Control {
     requested: Notify,
     /// The protocols' lanes, set before the protocols start.
     lanes: OnceLock<Box<[OpenLane]>>,
-    /// Fires when all protocols have run until their first wait.
+    /// Set when all protocols have reached their first wait.
     running: SetOnce<()>,
-    /// Fires when the connection begins to end.
+    /// Cancelled when the connection begins to end.
     pub(crate) ending: CancellationToken,
-    /// Fires when all tasks of the peer have ended.
+    /// Set when all tasks of the peer have ended.
     ended: SetOnce<()>,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
@@ -90,7 +90,7 @@ pub(crate) struct Control {
     ponged: Notify,
     trusted: AtomicBool,
     statically_dialled: AtomicBool,
-    /// Weak, since the judge holds the peer.
+    /// The judge that counts misbehaviour. The reference is weak, since the judge holds the peer.
     judge: OnceLock<Weak<dyn Judge>>,
     pub(crate) meters: Meters,
 }
@@ -98,7 +98,7 @@ pub(crate) struct Control {
 /// The cause of a local request to disconnect the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndCause {
-    /// The application or the server asked for a Disconnect of this reason.
+    /// The application or the server asked for a Disconnect with this reason.
     Asked(DisconnectReason),
     Kicked,
     Banned,
@@ -120,7 +120,7 @@ impl From<EndCause> for PeerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
     pub(crate) cause: EndCause,
-    /// Whether queued messages are written first.
+    /// Whether queued messages are written before the Disconnect.
     pub(crate) drain: bool,
     /// When the remaining queued messages are dropped.
     pub(crate) give_up: Instant,
@@ -142,13 +142,15 @@ impl Control {
         self.requested.notify_one();
     }
 
-    /// Waits until queued messages are to be dropped: at `at`, or earlier on request. Cancel safe.
+    /// Waits until queued messages must be dropped. Cancel safe.
+    ///
+    /// This is at `at`, or earlier if a request demands it.
     pub(crate) async fn give_up(&self, at: Instant) {
         loop {
             let request = *self.request.lock();
             let at = request.map_or(at, |request| request.give_up.min(at));
             tokio::select! {
-                // The deadline is checked first, so that no request postpones it.
+                // The deadline is polled first, so that no request delays its effect.
                 biased;
                 () = sleep_until(at) => return,
                 () = self.requested.notified() => {}
@@ -170,13 +172,13 @@ impl Control {
     pub(crate) fn set_ended(&self, outcome: Arc<PeerOutcome>) {
         // The driver runs once, so there is no earlier outcome to lose.
         let _ = self.outcome.set(outcome);
-        // It may already be set.
+        // The guard of a dropped driver may already have set this.
         let _ = self.ended.set(());
     }
 
     /// Records the lanes of all protocols, in the order of the shared capabilities.
     ///
-    /// Called before any protocol runs.
+    /// The driver calls this before any protocol runs.
     pub(crate) fn set_lanes(&self, lanes: Box<[OpenLane]>) {
         // The driver starts only once.
         let _ = self.lanes.set(lanes);
@@ -184,7 +186,7 @@ impl Control {
 
     /// Records that all protocols are running.
     pub(crate) fn set_running(&self) {
-        // It is already set if the connection has ended before.
+        // This is already set if the connection ended before all protocols were running.
         let _ = self.running.set(());
     }
 
@@ -294,7 +296,7 @@ impl Peer {
         &self.0.about.public_key
     }
 
-    /// Like [`full_name`](Self::full_name), but cut to 20 characters and `...`.
+    /// Like [`full_name`](Self::full_name), but a longer name is cut to 20 characters and `...`.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.full_name();
@@ -320,7 +322,7 @@ impl Peer {
         &self.0.about.hello.capabilities
     }
 
-    /// The capabilities that both sides speak, with their message codes, sorted by offset.
+    /// The capabilities that both sides support, with their message codes, sorted by offset.
     #[must_use]
     pub fn shared_capabilities(&self) -> &[SharedCapability] {
         &self.0.about.shared
@@ -354,13 +356,14 @@ impl Peer {
 
     /// The remote address of the connection, if its transport has one.
     ///
-    /// For an inbound peer, the port is its source port, not its listening port.
+    /// For an inbound peer, the port is the source port of the connection, not the port on which
+    /// the peer listens.
     #[must_use]
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.about.remote
     }
 
-    /// The remote as an enode URL with the connection's remote address, if it has one.
+    /// The remote as an enode URL, with the connection's remote address if it has one.
     #[must_use]
     pub fn enode(&self) -> Enode {
         match self.0.about.remote {
@@ -371,8 +374,8 @@ impl Peer {
 
     /// Returns 32 bytes that only the two sides of this connection can derive.
     ///
-    /// They are derived from the handshake. A signature over them therefore cannot be relayed to,
-    /// or replayed on, another connection.
+    /// These bytes are derived from the handshake. A signature over them therefore cannot be
+    /// relayed to, or replayed on, another connection.
     #[must_use]
     pub fn channel_binding(&self) -> &ChannelBinding {
         &self.0.about.binding
@@ -418,8 +421,8 @@ impl Peer {
     /// Sends a Ping now, waits for the answer and returns the round trip.
     ///
     /// Returns `None` if the connection ends first. If a Ping was answered less than a second ago,
-    /// its round trip is returned instead. The call may wait as long as the peer's liveness timeout
-    /// allows, so wrap it in a timeout.
+    /// this sends none and returns that Ping's round trip. The call may wait as long as the peer's
+    /// liveness timeout allows, so wrap it in a timeout.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -427,7 +430,7 @@ impl Peer {
         let control = self.control();
         let ponged = control.ponged.notified();
         tokio::pin!(ponged);
-        // Registered before the Ping goes out, so that no answer is missed.
+        // Register before the Ping is sent, so that no answer is missed.
         ponged.as_mut().enable();
         let now = Instant::now();
         if let Some(rtt) = control.with_liveness(|liveness| liveness.want_ping(now)) {
@@ -444,14 +447,15 @@ impl Peer {
 
     /// Disconnects the peer with this reason, and drops queued messages.
     ///
-    /// Returns immediately. The first request determines the reason; a later one can only shorten
-    /// the wait of a [graceful one](Self::close_gracefully). With
+    /// Returns immediately. The first request determines the reason. A later request can only
+    /// shorten the wait of a [graceful](Self::close_gracefully) disconnection. With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) no Disconnect is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
         self.0.control.request(EndCause::Asked(reason), None);
     }
 
-    /// Ends the peer like [`disconnect`](Self::disconnect), for a cause with its own [`PeerError`].
+    /// Disconnects the peer like [`disconnect`](Self::disconnect), for a cause with its own
+    /// [`PeerError`].
     pub(crate) fn end(&self, cause: EndCause) {
         self.0.control.request(cause, None);
     }
@@ -481,11 +485,12 @@ impl Peer {
         judge.map_or(0, |judge| judge.score(&self.id()))
     }
 
-    /// Writes all queued messages, disconnects the peer, and waits for the end.
+    /// Writes all queued messages, disconnects the peer, and waits until the connection has ended.
     ///
-    /// Messages not started by the deadline are dropped and counted in [`PeerOutcome::unsent`]. The
-    /// message that is being written, and the Disconnect after it, get another 2 s. If the remote
-    /// does not accept them in that time, the connection closes without a Disconnect.
+    /// Messages whose writing has not started by the deadline are dropped and counted in
+    /// [`PeerOutcome::unsent`]. Another 2 s are allowed for the message that is being written and
+    /// the Disconnect after it. If the remote does not accept them in that time, the connection
+    /// closes without a Disconnect.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future does not revoke the request.
@@ -508,8 +513,8 @@ impl Peer {
 
     /// Waits until each protocol's function reaches its first wait, or the connection ends.
     ///
-    /// For example, a handle for other tasks that a function registers at its start is then
-    /// available.
+    /// For example, a handle for other tasks, which a function registers at its start, is available
+    /// after this call.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -526,7 +531,7 @@ impl Peer {
         self.shared_capabilities().iter().zip(lanes)
     }
 
-    /// Completes when the connection begins to end, for any cause.
+    /// Completes when the connection begins to end, whatever the cause.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -534,17 +539,17 @@ impl Peer {
         self.0.control.ending.cancelled().await;
     }
 
-    /// Whether the connection is ending, or has been requested to end.
+    /// Whether the connection is ending, or a request to end it was made.
     #[must_use]
     pub fn is_ending(&self) -> bool {
         let control = self.control();
         control.ending.is_cancelled() || control.request.lock().is_some()
     }
 
-    /// Waits until all tasks of the peer have ended, and returns how it ended.
+    /// Waits until all tasks of the peer have ended, and returns how the connection ended.
     ///
-    /// Returns `None` if the driver was dropped before the connection ended. By then, a server has
-    /// released the peer, so its node can be dialled again.
+    /// Returns `None` if the driver was dropped before the connection ended. When this returns, a
+    /// server has already released the peer, so the peer's node can be dialled again.
     ///
     /// # Cancel safety
     /// Cancel safe.

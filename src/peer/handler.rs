@@ -52,7 +52,8 @@ pub trait ProtocolHandler: Send + Sync + 'static {
     const VERSION: u64;
     /// The number of message codes.
     ///
-    /// Raw messages do not state it, so their protocol does not compile without a value here.
+    /// The type of raw messages states no number of codes, so a protocol with raw messages does not
+    /// compile without a value here.
     const LENGTH: u64 = match Self::Message::LENGTH {
         Some(length) => length,
         None => panic!("this set of messages does not state its length: set LENGTH"),
@@ -75,7 +76,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         Class::default()
     }
 
-    /// The share of a busy connection, relative to others of its class.
+    /// The protocol's share of a busy connection, relative to other protocols of its class.
     fn weight(&self) -> u32 {
         1
     }
@@ -85,7 +86,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         ProtocolInfo::unknown()
     }
 
-    /// Returns the protocol's description of a peer; `None` while its own handshake runs.
+    /// Returns the protocol's description of a peer, or `None` during the protocol's own handshake.
     fn peer_info(&self, _id: NodeId) -> Option<ProtocolInfo> {
         Some(ProtocolInfo::unknown())
     }

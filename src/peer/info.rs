@@ -22,14 +22,14 @@ pub struct NodeInfo {
     pub schema: u32,
     /// The node id.
     pub node_id: NodeId,
-    /// The client name in its Hello.
+    /// The client name in the node's Hello.
     pub client: String,
     /// The enode URL.
     pub enode: String,
     /// The node's own record, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<NodeRecord>,
-    /// The address that it listens on.
+    /// The address on which the node listens.
     pub listen_addr: Option<SocketAddr>,
     /// How many peers are connected.
     pub peers: usize,
@@ -37,7 +37,7 @@ pub struct NodeInfo {
     pub max_peers: usize,
     /// The memory held for remotes.
     pub memory: MemoryInfo,
-    /// Each protocol's description of the node; `"unknown"` if it has none.
+    /// Each protocol's description of the node; `"unknown"` if the protocol has none.
     pub protocols: BTreeMap<String, Value>,
 }
 
@@ -84,7 +84,7 @@ pub struct PeerInfo {
     pub client: String,
     /// All announced capabilities, in order.
     pub capabilities: Vec<CapabilityInfo>,
-    /// Which side dialled.
+    /// Which side opened the connection.
     pub direction: Direction,
     /// The remote address, if the transport has one.
     pub addr: Option<SocketAddr>,
@@ -95,9 +95,9 @@ pub struct PeerInfo {
     /// Whether this is a static node, to which the server keeps a connection.
     #[serde(rename = "static")]
     pub static_dialled: bool,
-    /// How long it has been connected, in milliseconds.
+    /// How long the peer has been connected, in milliseconds.
     pub connected_ms: u64,
-    /// Its score for misbehaviour; see [`Peer::penalise`].
+    /// The peer's score for misbehaviour; see [`Peer::penalise`].
     pub score: u32,
     /// The round trip of the last Ping, in microseconds.
     pub rtt_us: Option<u64>,
@@ -115,13 +115,13 @@ pub struct PeerInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CapabilityInfo {
-    /// Its name.
+    /// The capability's name.
     pub name: String,
-    /// Its version.
+    /// The capability's version.
     pub version: u64,
-    /// Its first code.
+    /// The capability's first message code, if it is shared.
     pub offset: Option<u64>,
-    /// The number of its codes.
+    /// The number of the capability's message codes, if it is shared.
     pub length: Option<u64>,
 }
 
@@ -136,7 +136,8 @@ pub struct LaneInfo {
     pub version: u64,
     /// The protocol's description of the peer.
     ///
-    /// `"handshake"` during the protocol's own handshake, `"unknown"` without a description.
+    /// This is `"handshake"` during the protocol's own handshake, and `"unknown"` without a
+    /// description.
     pub info: Value,
     pub sent: u64,
     pub sent_bytes: u64,
@@ -240,7 +241,8 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Returns each protocol's description of the node, from the first of several versions.
+/// Returns each protocol's description of the node. Of several versions, the first one describes
+/// it.
 pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for protocol in protocols {

@@ -1,6 +1,6 @@
 //! The liveness of a connection, as a state machine over time.
 //!
-//! It decides when to send a Ping, and when a silent remote is gone.
+//! The state machine decides when to send a Ping, and when a silent remote counts as gone.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ const PING_BURST: u64 = 5;
 
 /// The interval after which a remote may send one more Ping.
 ///
-/// It is less than a second because the remote's clock and timers may run up to a tenth faster than
-/// ours.
+/// This is less than a second because the remote's clock and timers may run up to a tenth faster
+/// than ours.
 const PING_EARNED: Duration = Duration::from_millis(900);
 
-/// The minimum time between requested Pings.
+/// The minimum time between Pings that are sent on request.
 const PING_SPACING: Duration = Duration::from_secs(1);
 
 /// The next step of the ping loop.
@@ -46,12 +46,13 @@ enum Ping {
 /// The liveness of one connection.
 ///
 /// The remote counts as gone when a Ping and the last received byte are both as old as the timeout.
-/// Time during which this side pauses reading does not count.
+/// The time during which this side pauses reading does not count.
 ///
-/// At most one Ping is in flight, unless this side has paused reading since it was sent. The Pong,
-/// and the remote's own Pings, may then be queued behind data that we have not read. We therefore
-/// send a Ping every half interval: the remote may receive nothing else from us and must see that
-/// we are alive. While earlier Pings are outstanding, a measured round trip can be too short.
+/// At most one Ping is in flight, unless this side has paused reading since it was sent. In that
+/// case the Pong, and the remote's own Pings, may be queued behind data that we have not read. We
+/// therefore send a Ping every half interval, because the remote may receive nothing else from us
+/// and must see that we are alive. While several Pings are outstanding, a Pong may answer an
+/// earlier one, so a measured round trip can be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,
@@ -59,11 +60,11 @@ pub(crate) struct Liveness {
     ping: Ping,
     last_byte: Instant,
     paused: bool,
-    /// Whether reading has paused since the last Ping that awaits its Pong.
+    /// Whether reading has paused or resumed since the Ping that awaits its Pong was queued.
     held_up: bool,
-    /// When the last Ping was queued, or the peer started.
+    /// When the last Ping was queued. Before the first Ping, when the peer started.
     pinged: Instant,
-    /// Whether a caller waits for a round trip now.
+    /// Whether a caller has requested a Ping ahead of schedule.
     wanted: bool,
     rtt: Option<Duration>,
     round_trips: Quantiles,
@@ -75,7 +76,7 @@ impl Liveness {
         Self {
             // Remotes accept one Ping a second.
             interval: config.ping_interval().max(PING_SPACING),
-            // At zero the ping loop would never sleep.
+            // With a timeout of zero, the ping loop would never sleep.
             timeout: config.liveness_timeout().max(Duration::from_millis(1)),
             ping: Ping::Idle,
             last_byte: now,
@@ -89,7 +90,7 @@ impl Liveness {
         }
     }
 
-    /// Bytes arrived.
+    /// Notes that bytes arrived.
     pub(crate) fn on_bytes(&mut self, now: Instant) {
         self.last_byte = now;
     }
@@ -104,19 +105,19 @@ impl Liveness {
         !std::mem::replace(&mut self.held_up, true) && self.ping != Ping::Idle
     }
 
-    /// The queued Ping was handed to the socket.
+    /// Notes that the queued Ping was handed to the socket.
     pub(crate) fn on_ping_written(&mut self, now: Instant) {
         if let Ping::Queued { .. } = self.ping {
             self.ping = Ping::InFlight { since: now };
         }
     }
 
-    /// Whether a Ping is in flight.
+    /// Whether a Ping is queued or in flight.
     pub(crate) fn awaits_pong(&self) -> bool {
         self.ping != Ping::Idle
     }
 
-    /// Notes that a Pong arrived; an unsolicited one is ignored.
+    /// Notes that a Pong arrived. An unsolicited Pong is ignored.
     ///
     /// The write loop hands over many frames at once, so a Pong can be read before its Ping is
     /// recorded as written. Returns whether the next Ping is overdue, so that the caller must
@@ -136,8 +137,8 @@ impl Liveness {
 
     /// Requests a Ping ahead of schedule.
     ///
-    /// If the last one was answered less than a second ago, its round trip is returned instead,
-    /// because remotes accept one Ping a second.
+    /// If the last Ping was answered less than a second ago, none is sent and its round trip is
+    /// returned, because remotes accept one Ping a second.
     pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
         let recent = self
             .last_pong
@@ -198,7 +199,8 @@ impl Liveness {
                 }
             }
         };
-        // A Pong that arrives before the next Ping is due does not wake the ping loop.
+        // Wake up when the next Ping is due, since a Pong that arrives before that does not wake
+        // the ping loop.
         Action::WaitUntil(if now < next { look.min(next) } else { look })
     }
 }
@@ -206,12 +208,12 @@ impl Liveness {
 /// Bounds the Pings that a remote may send.
 ///
 /// A remote that pings once a second by its own clock stays within the bound, even if its Pings
-/// arrive in bursts. At any time it has sent at most one Ping per second since the handshake, plus
-/// one. A lower cap would be wrong: buffers on the path, including the remote's own, may delay
-/// Pings for the connection's whole lifetime.
+/// arrive in bursts. At any time such a remote has sent at most one Ping per second since the
+/// handshake, plus one. The bound must not be lower, because buffers on the path, including the
+/// remote's own, may delay Pings for the connection's whole lifetime.
 ///
-/// A remote gains nothing by saving up Pings: they cost no more than if it had sent them on time.
-/// Pending Pongs are only a count, and are written one batch at a time.
+/// A remote gains nothing by saving up Pings, because they cost this side no more than if they had
+/// been sent on time: pending Pongs are only a count, and are written one batch at a time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
     since: Instant,
@@ -219,12 +221,12 @@ pub(crate) struct PingLimiter {
 }
 
 impl PingLimiter {
-    /// `since` is the time of the handshake; no Ping can be older.
+    /// `since` is the time of the handshake, since no Ping can be older than that.
     pub(crate) fn new(since: Instant) -> Self {
         Self { since, admitted: 0 }
     }
 
-    /// Counts one Ping. Returns false if it is one too many.
+    /// Counts one Ping. Returns false if this Ping exceeds the bound.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.since).as_millis();
         let earned = u64::try_from(elapsed / PING_EARNED.as_millis()).unwrap_or(u64::MAX);
@@ -309,7 +311,8 @@ mod tests {
         let wait = Action::WaitUntil(repeat);
         assert_eq!(liveness.poll(pinged + 2 * SECOND), wait);
         assert_eq!(liveness.poll(repeat), Action::SendPing);
-        // This answers the first Ping. The next one keeps its distance from the last one sent.
+        // This Pong answers the first Ping. The next Ping is due one interval after the last Ping
+        // that was sent.
         liveness.on_pong(pinged + 10 * SECOND);
         assert_eq!(liveness.rtt(), Some(10 * SECOND));
         let next = Action::WaitUntil(repeat + 15 * SECOND);
@@ -358,7 +361,7 @@ mod tests {
         );
     }
 
-    /// Returns how many Pings pass at `now`, up to a million.
+    /// Returns how many Pings the limiter admits at `now`, up to a million.
     fn pass(limiter: &mut PingLimiter, now: Instant) -> usize {
         (0..1_000_000).take_while(|_| limiter.admit(now)).count()
     }

@@ -49,14 +49,15 @@ fn count_disconnects(node: &NodeLabel, error: &PeerError, count: u64) {
 
 /// Records the round trip of an answered Ping.
 pub(crate) fn count_round_trip(peer: &Peer, round_trip: Duration) {
-    // No handle is kept, since Pings are rare and idle peers are many.
+    // The peer keeps no handle to this metric, since Pings are rare and idle peers are many.
     let round_trips = ROUND_TRIP.of(peer.control().meters.node(), []);
     round_trips.record(round_trip);
 }
 
-/// Creates the series that a node with these protocols may need, at zero.
+/// Creates, at zero, the metric series that a node with these protocols may need.
 ///
-/// Otherwise the first disconnect would not show as a change.
+/// Otherwise the first disconnect would create a series instead of changing one, so it would not be
+/// visible as a change.
 pub(crate) fn prepare_disconnects<'a>(
     node: &NodeLabel,
     protocols: impl Iterator<Item = &'a Capability>,

@@ -1,13 +1,13 @@
-//! A connected peer: its handle, its protocols, its statistics and its end.
+//! A connected peer: its handle, its protocols, its statistics, and how its connection ended.
 //!
-//! A subprotocol is a name, a version, a number of message codes and an async function. It is
-//! registered as a [`Protocol`]: from a closure ([`Protocol::builder`] for raw messages,
+//! A subprotocol is a name, a version, a number of message codes and an async function. To register
+//! a subprotocol, create a [`Protocol`] from a closure ([`Protocol::builder`] for raw messages,
 //! [`Protocol::typed`] for typed ones) or from a type that implements [`ProtocolHandler`]. For each
 //! peer that supports the same name and version, the function runs once, in its own task, with a
 //! [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
 //!
 //! Message codes are relative to the protocol: the library adds and removes the offset that
-//! capability matching has assigned on a connection.
+//! capability matching has assigned to the protocol on a connection.
 //!
 //! ```
 //! use peermux::{Protocol, messages};

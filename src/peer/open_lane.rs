@@ -17,12 +17,12 @@ pub(crate) struct OpenLane {
 }
 
 impl OpenLane {
-    /// Whether the protocol can send messages of this type; raw ones always pass.
+    /// Whether the protocol can send messages of this type. Raw messages can always be sent.
     pub(super) fn carries<M: WireMessage>(&self) -> bool {
         self.is_of::<M>() || TypeId::of::<M>() == TypeId::of::<Message>()
     }
 
-    /// Whether its protocol was registered with messages of this type.
+    /// Whether the protocol was registered with messages of this type.
     pub(super) fn is_of<M: WireMessage>(&self) -> bool {
         self.messages == TypeId::of::<M>()
     }

@@ -10,7 +10,7 @@ use crate::stage::Stage;
 /// The maximum number of errors examined in a chain of sources.
 const LONGEST_CHAIN: usize = 64;
 
-/// Why a protocol's handler failed; it decides the reason of the Disconnect.
+/// Why a protocol's handler failed, which determines the reason in the Disconnect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -43,7 +43,7 @@ impl ProtocolError {
         Stage::Protocol
     }
 
-    /// Returns the side at fault: the remote if its message caused this, else ours.
+    /// Returns the side at fault: the remote if its message caused this, else this side.
     #[must_use]
     pub fn fault(&self) -> Fault {
         if self.is_breach() {
@@ -55,8 +55,8 @@ impl ProtocolError {
 
     /// The reason to send in the Disconnect.
     ///
-    /// It comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of sources,
-    /// even inside a [`std::io::Error`] or a `transparent` error; otherwise it is
+    /// The reason comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of
+    /// sources, even inside a [`std::io::Error`] or a `transparent` error; otherwise it is
     /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a
     /// Disconnect.
@@ -89,7 +89,8 @@ impl ProtocolError {
 
 /// Returns an error and its sources.
 ///
-/// They include the error inside an [`io::Error`], although it is not the `io::Error`'s source.
+/// The sources include the error inside an [`io::Error`], although [`Error::source`] does not
+/// return that error.
 fn chain(error: &ProtocolError) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first: &(dyn Error + 'static) = error;
     // Bounded, since a faulty error type can produce an endless chain.

@@ -9,8 +9,8 @@ use crate::node::NodeId;
 
 /// A protocol's description of this node or of one of its peers.
 ///
-/// It is a text or a set of named texts. With the feature `serde` it can be any value with a JSON
-/// form.
+/// A description is a text or a set of named texts. With the feature `serde` it can be any value
+/// with a JSON form.
 ///
 /// ```
 /// use peermux::Protocol;
@@ -137,7 +137,8 @@ pub(super) struct InfoFns {
 }
 
 impl InfoFns {
-    /// Returns `unknown` if the function panics, since the caller is not part of the protocol.
+    /// Describes the node. Returns `unknown` if the protocol's function panics, so that the caller,
+    /// which is not part of the protocol, continues.
     pub(super) fn of_node(&self) -> ProtocolInfo {
         let info = self.node.as_ref();
         let info = info.and_then(|info| caught("a protocol's description of this node", || info()));

@@ -11,9 +11,9 @@ const LONGEST_CAUSE: usize = 500;
 impl Peer {
     /// Returns the recording of the connection; see [`recorder`](crate::recorder).
     ///
-    /// It contains the last traffic and, if the connection has ended, how it ended. It is empty if
-    /// [`with_recording`](crate::PeerConfig::with_recording) turned recording off. A handle still
-    /// returns it after the peer has disconnected.
+    /// The recording contains the last traffic and, if the connection has ended, how it ended. It
+    /// is empty if [`with_recording`](crate::PeerConfig::with_recording) turned recording off. A
+    /// handle still returns the recording after the peer has disconnected.
     #[must_use]
     pub fn recording(&self) -> Recording {
         self.recording_at(self.outcome().as_deref())

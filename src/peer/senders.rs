@@ -7,13 +7,13 @@ use crate::message::WireMessage;
 impl Peer {
     /// Returns a sender for the running protocol whose messages are `M`.
     ///
-    /// It is for use outside the protocol's function, and uses the same queue as the function.
-    /// Returns `None` if no protocol with these messages runs with this peer, or if the connection
-    /// is ending. If several protocols use them, this returns the sender of the first by name;
-    /// [`sender_of`](Self::sender_of) selects by name.
+    /// The sender is for use outside the protocol's function, and puts messages into the same queue
+    /// as the function. Returns `None` if no protocol with these messages runs with this peer, or
+    /// if the connection is ending. If several protocols use these messages, this returns a sender
+    /// for the first of them by name; [`sender_of`](Self::sender_of) selects by name.
     ///
     /// The remote receives these messages interleaved with those of the function. A protocol that
-    /// begins with its own handshake should therefore hand out its sender only after it.
+    /// begins with its own handshake should therefore hand out its sender only after the handshake.
     #[must_use]
     pub fn sender<M: WireMessage>(&self) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();
@@ -23,8 +23,9 @@ impl Peer {
 
     /// Returns a sender for the running protocol called `name`.
     ///
-    /// It works like the one from [`sender`](Self::sender). Any protocol's messages can be sent
-    /// raw, as [`Message`](crate::Message)s; otherwise `M` must be the protocol's own type.
+    /// The sender works like the one from [`sender`](Self::sender). For any protocol, `M` may be
+    /// [`Message`](crate::Message), which sends raw messages; otherwise `M` must be the protocol's
+    /// own type.
     #[must_use]
     pub fn sender_of<M: WireMessage>(&self, name: &str) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();

@@ -12,9 +12,9 @@ use crate::p2p::Capability;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerStats {
-    /// The node.
+    /// The peer's node id.
     pub id: NodeId,
-    /// How long it has been connected.
+    /// How long the peer has been connected.
     pub lifetime: Duration,
     /// The round trip of the last Ping.
     pub round_trip: Option<Duration>,
@@ -39,29 +39,29 @@ pub struct ProtocolStats {
     pub protocol: Capability,
     /// Messages that have been handed to the socket.
     pub sent: u64,
-    /// Their bytes.
+    /// The payload bytes of these sent messages.
     pub sent_bytes: u64,
     /// Messages that the protocol has taken.
     pub received: u64,
-    /// Their bytes.
+    /// The payload bytes of these received messages.
     pub received_bytes: u64,
-    /// Received messages dropped for lack of room, or because they arrived too fast.
+    /// Received messages that were dropped for lack of room, or because they arrived too fast.
     pub dropped: u64,
     /// Messages that are waiting to be sent.
     pub waiting: usize,
-    /// Their bytes.
+    /// The payload bytes of the messages that are waiting to be sent.
     pub waiting_bytes: usize,
     /// Received messages that the protocol has not yet taken, or still holds.
     pub unread: usize,
-    /// Their bytes.
+    /// The payload bytes of these unread messages.
     pub unread_bytes: usize,
     /// How often reading paused because the protocol's queue was full.
     pub pauses: u64,
-    /// How long it paused in total.
+    /// How long reading paused in total for this reason.
     pub paused: Duration,
     /// The median wait of outgoing messages, measured for one in 16.
     pub gate_wait_p50: Option<Duration>,
-    /// The 99th percentile of that wait.
+    /// The 99th percentile of the wait of outgoing messages.
     pub gate_wait_p99: Option<Duration>,
 }
 
