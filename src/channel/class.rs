@@ -1,9 +1,9 @@
-/// How urgent a protocol's messages are, compared with others on the connection.
+/// How urgent a protocol's messages are, compared with other messages on the connection.
 ///
-/// More urgent messages go first. An urgent message waits for the write in progress, which is at
-/// most 64 KiB or one larger message, and otherwise only for the share of the other classes. Each
-/// less urgent class with waiting messages keeps a twentieth of the bytes, so none of them starves.
-/// Within a class, protocols share the bytes by [weight](crate::ProtocolBuilder::weight).
+/// More urgent messages go first, but each less urgent class with waiting messages keeps a
+/// twentieth of the bytes, so no class starves. An urgent message therefore waits only for that
+/// share of the other classes, and for the write in progress, which is at most 64 KiB or one larger
+/// message. Within a class, protocols share the bytes by [weight](crate::ProtocolBuilder::weight).
 #[doc(alias = "priority")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]

@@ -13,8 +13,8 @@ use crate::rlp::RlpValue;
 /// Codes are relative to the protocol. Receiving needs `&mut`; sending does not. [`split`] returns
 /// two halves for two tasks, and [`sender`] returns a clonable sender.
 ///
-/// After it or its receiving half is dropped, no more messages are accepted. The peer is
-/// disconnected when the protocol's function returns.
+/// After the connection or its receiving half is dropped, no more received messages are accepted.
+/// The peer is disconnected when the protocol's function returns.
 ///
 /// [`split`]: Self::split
 /// [`sender`]: Self::sender
@@ -68,8 +68,8 @@ impl<M: WireMessage> ProtocolConn<M> {
     /// Returns the next message, or `None` once the peer is ending.
     ///
     /// A handler should return after `None`. If the remote has disconnected, the messages that it
-    /// sent before are still delivered; after a local disconnect none are. A message releases its
-    /// room in the protocol's bounds when it is dropped.
+    /// sent before are still delivered; after a local disconnect no more messages are delivered. A
+    /// message takes up room in the protocol's bounds until it is dropped.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -84,9 +84,10 @@ impl<M: WireMessage> ProtocolConn<M> {
 
     /// How many received messages have been dropped so far.
     ///
-    /// Always 0 unless the protocol chose [`WhenFull::DropNewest`](crate::WhenFull::DropNewest) or
+    /// Messages are dropped only if the protocol chose
+    /// [`WhenFull::DropNewest`](crate::WhenFull::DropNewest) or
     /// [`WhenOver::DropNewest`](crate::WhenOver::DropNewest). On a [pair](Self::pair_with) nothing
-    /// is dropped: the other end's `send` waits.
+    /// is dropped, because the other end's `send` waits.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.receiver.dropped()
@@ -94,25 +95,25 @@ impl<M: WireMessage> ProtocolConn<M> {
 
     /// Queues a message, waiting while the protocol's sending queue is full.
     ///
-    /// Messages from one task arrive in the order in which it sends them. If many tasks wait, a
-    /// message may be encoded a second time.
+    /// Messages from one task arrive in the order in which the task sends them. If many tasks wait,
+    /// a message may be encoded a second time.
     ///
     /// # Cancel safety
-    /// Cancel safe: a dropped call has either queued the message or done nothing.
+    /// Cancel safe: a call that is dropped has either queued the message or done nothing.
     ///
     /// # Errors
-    /// [`SendError`] if the message cannot be sent; that does not harm the connection.
+    /// [`SendError`] if the message cannot be sent. The error does not harm the connection.
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
         self.sender.send(message).await
     }
 
-    /// Like [`send`](Self::send), but waits until the message is handed to the socket.
+    /// Like [`send`](Self::send), but also waits until the message is handed to the socket.
     ///
     /// # Cancel safety
-    /// A dropped call may or may not have sent the message.
+    /// A call that is dropped may or may not have sent the message.
     ///
     /// # Errors
-    /// [`SendError`], including when the connection ended before the message was written.
+    /// [`SendError`] if the message cannot be sent, or the connection ended before it was written.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         self.sender.send_and_flush(message).await
     }
@@ -153,7 +154,7 @@ impl<M: WireMessage> ProtocolConn<M> {
         self.sender.node()
     }
 
-    /// The same connection, for another set of messages.
+    /// Returns the same connection, but with another type of messages.
     pub(crate) fn retyped<N: WireMessage>(self) -> ProtocolConn<N> {
         ProtocolConn {
             receiver: self.receiver.retyped(),

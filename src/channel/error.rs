@@ -23,7 +23,7 @@ pub enum SendError {
         /// How many codes the protocol has.
         length: u64,
     },
-    /// The payload exceeds the limit for this message.
+    /// The payload is larger than the limit for this message.
     #[error("payload of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// The payload's size in bytes.
@@ -44,7 +44,7 @@ impl SendError {
 
 /// The error of a write that failed or took too long; cheap to clone.
 ///
-/// Its source is the [`io::Error`].
+/// The source of this error is the [`io::Error`].
 #[derive(Debug, Clone)]
 pub struct WriteError(Arc<io::Error>);
 

@@ -1,4 +1,4 @@
-//! The inbox, the write gate and their budgets, step by step, for fuzz targets.
+//! Lets fuzz targets drive the inbox, the write gate and their budgets step by step.
 
 use std::fmt;
 use std::io;
@@ -53,7 +53,7 @@ impl Account {
 /// Whether a message was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// It was accepted.
+    /// The message was accepted.
     Taken,
     /// There is no room in the queue.
     Full,
@@ -73,7 +73,7 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Creates an inbox, and the handler's end of it.
+    /// Creates an inbox; returns the read loop's end and the handler's end.
     pub fn new(account: &Account, limits: ProtocolLimits) -> (Self, ProtocolReceiver) {
         let budget = Arc::clone(&account.0);
         let inbox = Inbox::new(limits, Some(Arc::clone(&budget)));
@@ -111,7 +111,9 @@ impl Entrance {
         has_room
     }
 
-    /// Accepts no more messages; queued ones stay readable if `keep`.
+    /// Accepts no more messages.
+    ///
+    /// If `keep` is set, queued messages stay readable.
     pub fn close(&self, keep: bool) {
         self.inbox.close(keep);
     }
@@ -140,11 +142,11 @@ pub struct Exit {
 /// The next step of the write loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It writes the messages in [`Exit::taken`].
+    /// The write loop writes the messages in [`Exit::taken`].
     Write,
-    /// It writes the Disconnect, if there is a reason.
+    /// The write loop writes the Disconnect, if there is a reason.
     Finish(Option<DisconnectReason>),
-    /// It writes nothing more.
+    /// The write loop writes nothing more.
     Stop,
 }
 
@@ -183,7 +185,7 @@ impl Exit {
 
     /// Takes up to `limit` bytes to write.
     ///
-    /// Messages that were taken before and not written are lost.
+    /// Messages that an earlier call took and that were not written are lost.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Turn> {
         let next = std::pin::pin!(self.gate.next(&mut self.batch, limit));
         next.poll(cx).map(|next| match next {
@@ -213,7 +215,9 @@ impl Exit {
         }
     }
 
-    /// Accepts no more messages; queued ones are still sent if `drain`.
+    /// Accepts no more messages.
+    ///
+    /// If `drain` is set, queued messages are still sent.
     pub fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         self.gate.finish(drain, reason);
     }

@@ -25,22 +25,22 @@ struct Shared {
     limits: ProtocolLimits,
     budget: Option<Arc<PeerBudget>>,
     state: Mutex<State>,
-    /// Wakes senders of the in-memory pair, which has no read loop.
+    /// Wakes senders of an in-memory pair, which has no read loop.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each message with the time at which it was complete.
+    /// The messages, each with the time at which it was completely received.
     queue: VecDeque<(Message, Instant)>,
-    /// Messages and bytes that are queued or held by the handler.
+    /// How many messages and bytes are queued or held by the handler.
     held_messages: usize,
     held_bytes: usize,
-    /// When the handler last took or released a message, while the read loop waits.
+    /// When the handler last took or released a message. `None` unless the read loop waits.
     progress: Option<Instant>,
-    /// Received messages that were dropped.
+    /// How many received messages were dropped.
     dropped: u64,
-    /// How often and how long reading paused for lack of room; boxed, since rare.
+    /// How often and how long reading paused for lack of room. Boxed, since such pauses are rare.
     pauses: Option<Box<(u64, Duration)>>,
     /// How much may still be received, if the quota is bounded.
     pace: Option<Box<ReceivePace>>,
@@ -48,30 +48,30 @@ struct State {
     reader: Option<Waker>,
 }
 
-/// Why a message does not enter the queue.
+/// Why a message was not put into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PushError {
     /// The handler's end is gone, or the peer is ending.
     Closed,
     /// The queue is full.
     Full,
-    /// It exceeds the protocol's quota, and the protocol does not wait for it.
+    /// The message exceeds the protocol's quota, and the protocol's limits do not say to wait.
     TooFast,
     /// The peer's or the node's memory budget is used up.
     OverBudget(OverBudget),
 }
 
-/// Room for a message that is about to be queued, released on drop.
+/// Room for a message that is about to be queued. The room is released on drop.
 #[derive(Debug)]
 pub(crate) struct Room<'a> {
     inbox: &'a Shared,
     bytes: usize,
 }
 
-/// The room of a message that left the queue, released on drop.
+/// The room of a message that has left the queue. The room is released on drop.
 ///
-/// A queued message has no such guard, since that would keep the queue alive forever; its room is
-/// only counted.
+/// A message in the queue has no such guard, since the guard would keep the queue alive forever;
+/// the message's room is only counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
     /// `None` for a message that was in no queue.
@@ -118,16 +118,16 @@ impl Inbox {
         })
     }
 
-    /// Like [`reserve`](Self::reserve), for [`PeerBudget::when_freed`]; `None` if the queue is
-    /// closed.
+    /// Like [`reserve`](Self::reserve), but returns errors as [`PeerBudget::when_freed`] needs
+    /// them.
     ///
-    /// A full queue is reported as an exhausted peer budget, since the same notification wakes its
-    /// waiter.
+    /// Returns `None` if the queue is closed. A full queue is reported as an exhausted peer budget,
+    /// since the same notification wakes the waiter in both cases.
     pub(crate) fn reserve_if_open(&self, bytes: usize) -> Result<Option<Room<'_>>, OverBudget> {
         match self.reserve(bytes) {
             Ok(room) => Ok(Some(room)),
             Err(PushError::Closed) => Ok(None),
-            // `arrived` checks the quota.
+            // `reserve` does not return `TooFast`, since `arrived` checks the quota.
             Err(PushError::Full | PushError::TooFast) => Err(OverBudget::Peer),
             Err(PushError::OverBudget(over)) => Err(over),
         }
@@ -135,7 +135,8 @@ impl Inbox {
 
     /// Waits for room, for the sender of an in-memory pair. Cancel safe.
     pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
-        // Usually there is room, and registering costs more than looking.
+        // Try without registering first: usually there is room, and registering costs more than
+        // trying.
         match self.reserve(bytes) {
             Err(PushError::Full) => {}
             result => return result,
@@ -161,7 +162,7 @@ impl Inbox {
 
     /// Counts an arrived message of `bytes` against the protocol's quota.
     ///
-    /// With [`WhenOver::Wait`] it does nothing, since the handler's end waits for the quota.
+    /// With [`WhenOver::Wait`] this does nothing, since the handler's end waits for the quota.
     pub(crate) fn arrived(&self, bytes: usize) -> Result<(), PushError> {
         if self.0.limits.receive_quota().is_unlimited() || self.waits() {
             return Ok(());
@@ -175,7 +176,7 @@ impl Inbox {
         }
     }
 
-    /// Reports waits for the quota, if there is one, to the observer from `make`.
+    /// If there is a quota, reports waits for it to the observer from `make`.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         if let Some(pace) = &mut self.0.lock().pace {
             pace.observe(make());
@@ -186,7 +187,7 @@ impl Inbox {
         self.0.limits.when_over() == WhenOver::Wait
     }
 
-    /// When the next message may be taken out, if not now.
+    /// If the next message may not be taken out yet, returns when it may be.
     fn not_before(&self, state: &mut State) -> Option<Instant> {
         let pace = state.pace.as_mut().filter(|_| self.waits())?;
         let (next, _) = state.queue.front()?;
@@ -225,7 +226,8 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Accepts no more messages. Queued ones stay readable if `keep`, else they are dropped.
+    /// Accepts no more messages. If `keep` is set, queued messages stay readable, else they are
+    /// dropped.
     pub(crate) fn close(&self, keep: bool) {
         let mut state = self.0.lock();
         state.closed = true;
@@ -272,7 +274,8 @@ impl Inbox {
         *sum = sum.saturating_add(paused);
     }
 
-    /// Starts to record when the handler takes or releases a message, beginning with now.
+    /// Starts to record when the handler takes or releases a message. The first recorded time is
+    /// now.
     pub(crate) fn watch(&self) {
         self.0.lock().progress = Some(Instant::now());
     }
@@ -282,7 +285,7 @@ impl Inbox {
         self.0.lock().progress = None;
     }
 
-    /// Returns when the handler last took or released a message, while it is watched.
+    /// Returns when the handler last took or released a message, if this is recorded.
     pub(crate) fn progress(&self) -> Option<Instant> {
         let state = self.0.lock();
         let held_until = state.pace.as_ref().and_then(|pace| pace.held_until());
@@ -301,7 +304,7 @@ impl Inbox {
 #[derive(Debug)]
 pub(crate) struct WeakInbox(Weak<Shared>);
 
-/// The content of a queue, and how often it was full.
+/// How much a queue contains, and how often it was full.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct InboxStats {
     pub(crate) unread: usize,
@@ -343,11 +346,11 @@ impl State {
     }
 }
 
-/// The only end that takes messages out.
+/// The only end of the queue that takes messages out.
 #[derive(Debug)]
 pub(crate) struct InboxReader {
     inbox: Inbox,
-    /// Runs while the next message may not be taken yet.
+    /// A timer that runs while the quota does not allow the next message yet.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -400,10 +403,10 @@ impl Shared {
 }
 
 impl Room<'_> {
-    /// Queues a message of the reserved size, which was complete at `received_at`.
+    /// Queues a message of the reserved size that was completely received at `received_at`.
     ///
-    /// The message keeps the room until it is dropped. Returns how many messages are in the queue
-    /// and with the handler.
+    /// The message keeps the room until the message is dropped. Returns how many messages are in
+    /// the queue or held by the handler.
     pub(crate) fn push(self, message: Message, received_at: Instant) -> usize {
         let mut state = self.inbox.lock();
         let held = state.held_messages;
@@ -435,7 +438,7 @@ impl Charge {
         self.bytes
     }
 
-    /// When the message was complete.
+    /// When the message was completely received.
     pub(crate) fn received_at(&self) -> Instant {
         self.received_at
     }

@@ -5,8 +5,8 @@ use crate::settings::{TooSmall, settings};
 settings! {
     /// Bounds on what one protocol may hold on one connection.
     ///
-    /// Both directions have the same bounds. In the sending direction `send` waits while the queue is
-    /// full; in the receiving direction [`WhenFull`] decides.
+    /// Both directions have the same bounds. In the sending direction `send` waits while the queue
+    /// is full. In the receiving direction [`WhenFull`] decides what happens.
     #[doc(alias("backpressure", "queue"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ProtocolLimits {
@@ -17,12 +17,12 @@ settings! {
         max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
         /// How many messages may wait or be held in each direction.
         ///
-        /// Received messages count while they wait for the handler or are held by it; outgoing
-        /// messages count while they wait to be sent. At least 1. Default: 256.
+        /// A received message counts while it waits for the handler or the handler holds it; an
+        /// outgoing message counts while it waits to be sent. Minimum: 1. Default: 256.
         queue_messages / with_queue_messages: usize = 256;
         /// How many payload bytes may wait or be held in each direction.
         ///
-        /// One message of any size is admitted to an empty queue. Default: 4 MiB.
+        /// An empty queue admits one message of any size. Default: 4 MiB.
         queue_bytes / with_queue_bytes: usize = 4 << 20;
         /// What happens to a received message that finds the queue full.
         ///
@@ -32,13 +32,13 @@ settings! {
         ///
         /// Default: [`Quota::UNLIMITED`].
         receive_quota / with_receive_quota: Quota = Quota::UNLIMITED;
-        /// What happens to a received message beyond that quota.
+        /// What happens to a received message that exceeds the receive quota.
         ///
         /// Default: [`WhenOver::Wait`].
         when_over / with_when_over: WhenOver = WhenOver::Wait;
         /// How much this side sends per second.
         ///
-        /// Beyond that `send` waits, and `try_send` reports a full queue. Default:
+        /// When the quota is used up, `send` waits, and `try_send` reports a full queue. Default:
         /// [`Quota::UNLIMITED`].
         send_quota / with_send_quota: Quota = Quota::UNLIMITED;
     }
@@ -51,8 +51,8 @@ settings! {
 pub enum WhenFull {
     /// The connection stops reading until there is room.
     ///
-    /// Messages of other protocols behind it in the stream wait too; outgoing messages, including
-    /// Pings, continue. The peer is disconnected only if the handler takes no message for the
+    /// Messages of other protocols that follow in the stream wait too; outgoing messages, including
+    /// Pings, are still sent. The peer is disconnected only if the handler takes no message for the
     /// [stall limit](crate::peer::PeerConfig::with_stall_limit).
     #[default]
     Pause,
@@ -64,12 +64,12 @@ pub enum WhenFull {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenOver {
-    /// It waits in the queue until the quota allows it.
+    /// The message waits in the queue until the quota allows it.
     ///
-    /// If the queue is full, [`WhenFull`] decides.
+    /// If the queue is full, [`WhenFull`] decides what happens.
     #[default]
     Wait,
-    /// It is dropped and [counted](crate::ProtocolConn::dropped).
+    /// The message is dropped and [counted](crate::ProtocolConn::dropped).
     DropNewest,
     /// The peer is disconnected with
     /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR).
@@ -81,7 +81,7 @@ impl ProtocolLimits {
         TooSmall::check("queue_messages", self.queue_messages, 1)
     }
 
-    /// Whether a queue of `messages` with `bytes` in total has room for another of `size`.
+    /// Whether a queue of `messages` with `bytes` in total has room for `size` more.
     pub(crate) fn admits(&self, messages: usize, bytes: usize, size: usize) -> bool {
         messages == 0
             || (messages < self.queue_messages && bytes.saturating_add(size) <= self.queue_bytes)

@@ -5,9 +5,9 @@ use crate::message::{MessageError, WireMessage};
 
 /// Both directions of a protocol's messages with one peer.
 ///
-/// A handler needs nothing else of a [`ProtocolConn`](super::ProtocolConn). If it accepts any
-/// channel, it also works with one that records, delays or filters messages, or with one that a
-/// test drives.
+/// Most handlers need nothing else of a [`ProtocolConn`](super::ProtocolConn). A handler that
+/// accepts any `MessageChannel` also works with a channel that records, delays or filters messages,
+/// or that a test drives.
 ///
 /// ```
 /// # tokio_test::block_on(async {

@@ -21,12 +21,12 @@ pub struct Meters(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     node: NodeLabel,
-    /// One for each registered protocol.
+    /// The counters of each registered protocol.
     protocols: Mutex<BTreeMap<Capability, Arc<MessageMeters>>>,
 }
 
 impl Meters {
-    /// Creates counters with this value as the label `node`, to tell a process's nodes apart.
+    /// Creates counters whose label `node` has this value, to distinguish nodes of one process.
     pub fn labelled(value: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Shared {
             node: NodeLabel::new(Some(&value.into())),

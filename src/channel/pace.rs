@@ -10,12 +10,13 @@ use super::Quota;
 use super::quota::TokenBucket;
 use crate::mutex::Mutex;
 
-/// Called when a wait for a quota ends, with its end and its duration.
+/// A function that is called when a wait for a quota ends.
 ///
-/// It must return quickly, because the caller may hold a lock.
+/// The arguments are the end and the duration of the wait. The function must return quickly,
+/// because the caller may hold a lock.
 pub(crate) type HoldObserver = dyn Fn(Instant, Duration) + Send + Sync;
 
-/// How fast messages may be received.
+/// Limits how fast messages may be received.
 pub(super) struct ReceivePace {
     bucket: TokenBucket,
     /// The start of the current wait, if a message is held back.
@@ -46,7 +47,7 @@ impl ReceivePace {
         self.bucket.take(bytes, Instant::now()).is_ok()
     }
 
-    /// Counts a message that is about to be taken, or returns when it may be.
+    /// Counts a message that is about to be taken, or returns when that is allowed.
     pub(super) fn take_or_hold(&mut self, bytes: usize) -> Result<(), Instant> {
         let now = Instant::now();
         let Err(until) = self.bucket.take(bytes, now) else {
@@ -60,8 +61,8 @@ impl ReceivePace {
 
     /// Reports the current wait, if there is one.
     ///
-    /// The handler may take the message later than the quota allows, or never. That time is not
-    /// part of the wait.
+    /// The handler may take the message later than the quota allows, or never. The time after the
+    /// quota allows it is not part of the wait.
     pub(super) fn end_hold(&mut self, now: Instant) {
         let until = self.held_until.map_or(now, |until| until.min(now));
         if let Some(since) = self.held_since.take()
@@ -71,7 +72,9 @@ impl ReceivePace {
         }
     }
 
-    /// Returns until when messages are held back, which is not the handler's fault.
+    /// Returns until when the quota holds messages back.
+    ///
+    /// During this time it is not the handler's fault that no message is taken.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
@@ -101,7 +104,9 @@ impl SendPaces {
         Self(quotas.map(pace).collect())
     }
 
-    /// Sets the lane's observer from `make`, if it has a quota and no observer yet.
+    /// Sets the observer of a lane from `make`, if the lane has none yet.
+    ///
+    /// Without a quota nothing happens, since there are no waits to observe.
     pub(super) fn observe(&self, lane: usize, make: impl FnOnce() -> Box<HoldObserver>) {
         if let Some(pace) = &self.0[lane] {
             pace.observer.get_or_init(make);
@@ -116,7 +121,7 @@ impl SendPaces {
         }
     }
 
-    /// Begins a wait for a lane's quota; dropping the result reports it.
+    /// Begins a wait for a lane's quota; dropping the result reports the wait.
     pub(super) fn hold(&self, lane: usize) -> SendHold<'_> {
         let pace = self.0[lane].as_ref();
         SendHold {
@@ -132,7 +137,7 @@ impl fmt::Debug for SendPaces {
     }
 }
 
-/// A call of `send` that waits for a quota.
+/// Represents a call of `send` that waits for a quota.
 pub(super) struct SendHold<'a> {
     observer: Option<&'a HoldObserver>,
     since: Instant,

@@ -8,8 +8,9 @@ use crate::time::after;
 
 /// A rate limit, in messages and payload bytes a second.
 ///
-/// The allowance that was not used in the last second may be used immediately. A message larger
-/// than a full second's allowance passes once that allowance is available, and the rest is owed.
+/// The unused allowance of the last second may be used at once. A message that is larger than the
+/// allowance of a second may pass when that allowance is available in full. The excess is then
+/// deducted from the following allowance.
 #[doc(alias("rate limit", "throttle"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -18,7 +19,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// No bound.
+    /// No limit.
     pub const UNLIMITED: Self = Self {
         messages: u64::MAX,
         bytes: u64::MAX,
@@ -53,11 +54,11 @@ impl Quota {
     }
 }
 
-/// The allowance left under a [`Quota`]. Pure: the time is an argument.
+/// The remaining allowance under a [`Quota`]. The time is an argument, so this reads no clock.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     quota: Quota,
-    /// The rest of the allowance, negative if more was taken.
+    /// The remaining allowance; negative if more was taken than was available.
     messages: f64,
     bytes: f64,
     filled: Option<Instant>,
@@ -81,7 +82,7 @@ impl TokenBucket {
         let short = short.max(Self::short(self.bytes, self.quota.bytes, bytes as f64));
         if short > 0.0 {
             let wait = Duration::try_from_secs_f64(short).unwrap_or(Duration::MAX);
-            // At least the resolution of timers.
+            // Wait at least for the resolution of timers.
             return Err(after(now, wait.max(Duration::from_millis(1))));
         }
         self.messages -= 1.0;
@@ -89,9 +90,10 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Seconds until there is enough for `wanted`.
+    /// Returns the seconds until the allowance is enough for `wanted`.
     ///
-    /// If `wanted` exceeds one second's allowance, that of one second is enough.
+    /// If `wanted` exceeds the allowance of one second, the allowance of one second counts as
+    /// enough.
     fn short(left: f64, rate: u64, wanted: f64) -> f64 {
         let rate = rate as f64;
         (wanted.min(rate) - left) / rate

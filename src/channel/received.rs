@@ -23,17 +23,17 @@ impl<M> Received<M> {
 
     /// Creates a message of `size` payload bytes that was in no queue, received now.
     ///
-    /// It is for your own [channels](super::MessageChannel), such as those of tests and adapters.
-    /// It takes no room.
+    /// Such a message takes up no room. Use it in your own [channels](super::MessageChannel), for
+    /// example in tests and adapters.
     #[must_use]
     pub fn detached(message: M, size: usize) -> Self {
         Self::new(message, Charge::none(size))
     }
 
-    /// When its last byte was read from the connection.
+    /// When the message's last byte was read from the connection.
     ///
-    /// On an in-memory pair it is the time of sending. The wait in the protocol's queue starts at
-    /// this time. All messages of one read call have the same time.
+    /// On an in-memory pair this is the time of sending. The wait in the protocol's queue starts at
+    /// this time. All messages that one read call completes have the same time.
     #[must_use]
     pub fn received_at(&self) -> Instant {
         self.charge.received_at()

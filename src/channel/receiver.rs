@@ -12,8 +12,8 @@ use crate::message::{Message, MessageError, WireMessage};
 
 /// The receiving direction of a [`ProtocolConn`](super::ProtocolConn).
 ///
-/// As a [`Stream`] it yields the results of [`recv`](Self::recv), and ends when that returns
-/// `None`.
+/// As a [`Stream`], the receiver yields the results of [`recv`](Self::recv), and ends when `recv`
+/// returns `None`.
 pub struct ProtocolReceiver<M = Message> {
     inbox: InboxReader,
     tap: MessageTap,
@@ -32,7 +32,7 @@ impl<M: WireMessage> ProtocolReceiver<M> {
         poll_fn(|cx| self.poll_message(cx)).await.transpose()
     }
 
-    /// Like [`recv`](Self::recv).
+    /// Like [`recv`](Self::recv), but polls.
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,

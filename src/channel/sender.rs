@@ -59,7 +59,7 @@ impl Target {
         }
     }
 
-    /// The memory that large payloads are encoded into.
+    /// The buffers into which large payloads are encoded.
     fn spare(&self) -> Option<&Arc<Spare>> {
         match self {
             Self::Lane(lane) => Some(lane.spare()),
@@ -129,8 +129,8 @@ impl<M: WireMessage> ProtocolSender<M> {
 
     /// Like [`send`](Self::send), with a message that is already encoded.
     ///
-    /// One encoding serves many peers or many calls. To send to all peers at once, see
-    /// [`Server::broadcast`](crate::Server::broadcast).
+    /// A message that is encoded once can be sent to many peers or in many calls. To send to all
+    /// peers at once, see [`Server::broadcast`](crate::Server::broadcast).
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -202,7 +202,7 @@ impl<M> ProtocolSender<M> {
         }
     }
 
-    /// A sender into the lane of a protocol with `length` codes.
+    /// Creates a sender for the lane of a protocol with `length` codes.
     pub(crate) fn to_lane(lane: Lane, length: u64) -> Self {
         Self::new(Target::Lane(lane), length)
     }
@@ -223,7 +223,7 @@ impl<M> ProtocolSender<M> {
         }
     }
 
-    /// The lane that the messages go into; an in-memory pair has none.
+    /// The lane into which the messages go; an in-memory pair has none.
     pub(crate) fn into_lane(self) -> Option<Lane> {
         match self.target {
             Target::Lane(lane) => Some(lane),

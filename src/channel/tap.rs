@@ -10,19 +10,19 @@ use crate::p2p::Capability;
 
 /// The wait of one in this many received messages is measured.
 ///
-/// Reading the clock takes longer than counting.
+/// Not every message is timed, because reading the clock takes longer than counting a message.
 const TIMED_EVERY: u64 = 16;
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Traffic {
-    /// It was handed to the socket.
+    /// The message was handed to the socket.
     Sent,
-    /// A handler received it.
+    /// A handler received the message.
     Received,
 }
 
-/// Called for each message of one protocol on one connection.
+/// A function that is called for each message of one protocol on one connection.
 ///
 /// The arguments are the direction, the code relative to the protocol, the payload's size in bytes,
 /// and the time when the message was handed to the socket or completely received.
@@ -116,7 +116,7 @@ impl MessageTap {
         }
     }
 
-    /// Counts a message that a handler received, complete at `at`.
+    /// Counts a message that a handler received. The message was completely received at `at`.
     pub(crate) fn received(&self, code: u64, size: usize, at: Instant) {
         if let Some(tap) = &self.0 {
             tap.meters.received(size);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::time::after;
 
-/// In addition to its base time, a transfer may take one second per this many bytes.
+/// Beyond its base time, a transfer must average this rate, in bytes a second.
 const MIN_RATE: u64 = 64 << 10;
 
 /// The time limits of transfers in one direction.

@@ -19,10 +19,10 @@ pub(crate) use queue::QueueCharge;
 
 /// The cost of a message in addition to its payload, in bytes.
 ///
-/// It covers the slot in a queue, so small messages are not free.
+/// This cost covers the slot in a queue, so small messages are not free.
 pub(crate) const MESSAGE_COST: usize = 64;
 
-/// The free allowance: bytes that each peer holds without charging the node's budget.
+/// The free allowance: bytes that each peer holds without a charge to the node's budget.
 const FREE_PER_PEER: usize = 32 << 10;
 
 settings! {
@@ -34,21 +34,23 @@ settings! {
         /// How much one peer may hold in each direction, in bytes.
         ///
         /// The receiving direction covers the read buffer and undelivered messages; the sending
-        /// direction covers data that waits to be sent. At least 32 MiB, which is also the default.
+        /// direction covers data that waits to be sent. Minimum and default: 32 MiB.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
         /// How much all peers may hold together beyond 32 KiB each, in bytes.
         ///
-        /// Both directions count. At least 32 MiB; default: 512 MiB. When it is used up, the peer
-        /// that holds the most memory is disconnected, if it holds more than its fair share: this
-        /// limit divided by the number of peers.
+        /// Both directions count. Minimum: 32 MiB; default: 512 MiB. When this limit is reached,
+        /// the peer that holds the most memory is disconnected, if it holds more than its fair
+        /// share. The fair share is this limit divided by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
 }
 
 impl MemoryLimits {
-    /// The minimum, in bytes: one message of maximum size, both compressed and decompressed.
+    /// The minimum of both limits, in bytes.
+    ///
+    /// This is enough for one message of maximum size, both compressed and decompressed.
     pub const MIN: usize = 32 << 20;
 
     pub(crate) fn check(&self) -> Result<(), TooSmall> {
@@ -59,7 +61,7 @@ impl MemoryLimits {
 
 /// The memory budget that all peers of a node share; clones share it too.
 ///
-/// It also keeps the buffers of written payloads for reuse.
+/// The budget also keeps the buffers of written payloads for reuse.
 #[derive(Debug, Clone)]
 pub struct NodeBudget(Arc<NodeShared>);
 
@@ -71,7 +73,7 @@ struct NodeShared {
     freed: Notify,
     /// How often the memory of peers, or the set of peers, has changed.
     changes: AtomicU64,
-    /// The value of `changes` when `make_room` last looked.
+    /// The value of `changes` when `make_room` last scanned the peers.
     looked: AtomicU64,
     next_peer: AtomicU64,
     peers: Mutex<HashMap<u64, Weak<PeerBudget>>>,
@@ -128,7 +130,7 @@ impl NodeBudget {
         limits.check()?;
         self.0.per_peer.store(limits.per_peer, Ordering::Relaxed);
         self.0.per_node.store(limits.per_node, Ordering::Relaxed);
-        // A peer may hold more than its fair share now, or there may be room.
+        // With the new limits, a peer may hold more than its fair share, or there may be room.
         self.changed();
         self.0.freed.notify_waiters();
         Ok(())
@@ -148,7 +150,7 @@ impl NodeBudget {
         self.0.used.load(Ordering::Acquire)
     }
 
-    /// The bytes held by the largest holder, including its free allowance.
+    /// The bytes that the peer with the most memory holds, including its free allowance.
     #[cfg(feature = "metrics")]
     pub(crate) fn largest(&self) -> usize {
         // The last handle on an account must not be dropped under the lock.
@@ -206,7 +208,7 @@ impl NodeBudget {
         bytes == 0 || sum <= self.per_node()
     }
 
-    /// Charges `bytes` that belong to no single peer, if there is room.
+    /// Charges the node for `bytes` that several peers share, if there is room.
     pub(crate) fn charge_shared(&self, bytes: usize) -> Option<SharedCharge> {
         self.try_charge(bytes).then(|| SharedCharge {
             node: self.clone(),
@@ -224,9 +226,10 @@ impl NodeBudget {
 
     /// Disconnects the peer that holds the most, if it holds more than its fair share.
     ///
-    /// One peer is disconnected at a time, since its memory is released only once it has ended. All
-    /// waiting callers call this after each release, but only the first one scans the peers: with a
-    /// thousand peers, a scan by each caller would take longer than the node's work.
+    /// Only one peer at a time is disconnected, since a peer's memory is released only when the
+    /// peer has ended. All callers that wait for room call this after each release, but only the
+    /// first call scans the peers: with a thousand peers, a scan by each caller would take longer
+    /// than the node's work.
     fn make_room(&self) {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.0.looked.swap(changes, Ordering::AcqRel) == changes {
@@ -249,7 +252,9 @@ impl NodeBudget {
     }
 }
 
-/// Bytes that the node counts once for several peers; released on drop.
+/// A charge for bytes that several peers share, so the node counts them once.
+///
+/// The charge is released on drop.
 #[derive(Debug)]
 pub(crate) struct SharedCharge {
     node: NodeBudget,

@@ -1,4 +1,4 @@
-//! One peer's part of a node's budget.
+//! The account of one peer in its node's budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,15 +18,15 @@ pub(crate) enum OverBudget {
     Node,
 }
 
-/// One peer's part of the node's budget.
+/// The account of one peer in its node's budget.
 #[derive(Debug)]
 pub(crate) struct PeerBudget {
     id: u64,
     node: NodeBudget,
     held: Mutex<Held>,
-    /// Wakes the read loop.
+    /// Wakes the read loop when it may find room.
     freed: Notify,
-    /// Wakes the peer's own senders.
+    /// Wakes the peer's own senders when they may find room.
     sent: Notify,
     evicted: CancellationToken,
     /// Whether all of the peer's tasks have ended.
@@ -38,7 +38,7 @@ pub(crate) struct PeerBudget {
 struct Held {
     received: usize,
     to_send: usize,
-    /// Data to send that is shared with other peers, which the node counts once.
+    /// Data that waits to be sent to this and other peers. The node counts it once.
     shared: usize,
     sealing: usize,
     /// Whether a charge has been refused since the waiters were last woken.
@@ -61,7 +61,7 @@ impl Held {
         self.to_send.saturating_add(self.shared)
     }
 
-    /// The memory that is unavailable to others because of this peer.
+    /// The memory that other peers cannot use because of this peer.
     fn in_the_way(self) -> usize {
         self.beyond_free().saturating_add(self.shared)
     }
@@ -90,7 +90,7 @@ impl PeerBudget {
         self.try_add(|held| held.received = held.received.saturating_add(bytes))
     }
 
-    /// Charges `bytes` that wait to be sent, and `shared` bytes to the peer alone.
+    /// Charges `bytes` that wait to be sent, and charges `shared` bytes to the peer alone.
     ///
     /// The node counts the shared bytes once for all peers that share them.
     pub(crate) fn try_charge_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
@@ -104,7 +104,8 @@ impl PeerBudget {
 
     /// Replaces the charge for the memory of sealing, whether or not there is room.
     ///
-    /// It counts towards the node's budget alone, since one message at a time is sealed.
+    /// This memory counts towards the node's budget, but not towards the peer's own bound, since
+    /// only one message at a time is sealed.
     pub(crate) fn set_sealing(&self, bytes: usize) {
         self.change(|held| held.sealing = bytes);
     }
@@ -146,8 +147,8 @@ impl PeerBudget {
 
     /// How many more bytes the node counts when the peer goes from `held` to `sum`.
     ///
-    /// Fails if `sum` exceeds the peer's own bound. Only a direction that grows is checked: data
-    /// that waits to be sent never stops reading, and vice versa.
+    /// Fails if `sum` exceeds the peer's own bound. Only a direction that grows is checked, so data
+    /// that waits to be sent never stops reading, and received data never stops sending.
     fn uncounted(&self, held: Held, sum: Held) -> Result<usize, OverBudget> {
         let most = self.node.per_peer();
         let exceeds = |before: usize, now: usize| now > before && now > most;
@@ -174,9 +175,9 @@ impl PeerBudget {
 
     /// Changes the memory that the peer holds, and the node's count of it.
     ///
-    /// If the peer then holds less, its read loop and senders are woken if they found no room: its
-    /// own bound may have stopped them, or its free allowance has room again. Others are woken only
-    /// if the node's budget has more room.
+    /// If the peer then holds less, its read loop and senders are woken if they found no room
+    /// before, because they may now fit into the peer's own bound or its free allowance. Other
+    /// peers are woken only if the node's budget has more room.
     fn change(&self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.lock();
         let before = *held;
@@ -189,7 +190,7 @@ impl PeerBudget {
             self.node.release(was - now);
         }
         let total = |held: Held| held.sum().saturating_add(held.shared);
-        // Waiters have registered before they found no room, under the same lock.
+        // No waiter misses this: each registers first, and finds no room under this same lock.
         if total(*held) < total(before) && std::mem::take(&mut held.refused) {
             drop(held);
             self.sent.notify_waiters();
@@ -214,14 +215,14 @@ impl PeerBudget {
         Arc::clone(self.node.spare())
     }
 
-    /// The node's budget, of which this is a part.
+    /// The node's budget, to which this account belongs.
     pub(crate) fn node(&self) -> &NodeBudget {
         &self.node
     }
 
-    /// Repeats `attempt` after each release, until it succeeds. Cancel safe.
+    /// Repeats `attempt` after each release, until `attempt` succeeds. Cancel safe.
     ///
-    /// Only the peer's read loop waits here, so one waiter is woken at a time.
+    /// Only the peer's read loop waits here, so it is enough to wake one waiter.
     pub(crate) async fn when_freed<T>(
         &self,
         mut attempt: impl FnMut() -> Result<T, OverBudget>,
@@ -236,7 +237,7 @@ impl PeerBudget {
                 Err(OverBudget::Peer) => {}
             }
             tokio::select! {
-                // Either leads to another attempt.
+                // After either of these, try again.
                 biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
@@ -246,13 +247,13 @@ impl PeerBudget {
 
     /// Returns the notifications after which a refused message may find room.
     ///
-    /// The first is for the peer's own part, the second for the node's budget. Enable them before
-    /// the attempt, so that no release in between is missed.
+    /// The first notification is for the peer's own account, the second for the node's budget.
+    /// Enable both before the attempt, so that no release in between is missed.
     pub(crate) fn room_to_send(&self) -> [Notified<'_>; 2] {
         [self.sent.notified(), self.node.0.freed.notified()]
     }
 
-    /// Makes room for a message, if the node's budget refused it.
+    /// Makes room for a message, if it was the node's budget that refused the message.
     pub(crate) fn make_room(&self, over: OverBudget) {
         if over == OverBudget::Node {
             self.node.make_room();
@@ -269,12 +270,12 @@ impl PeerBudget {
         self.evicted.cancelled().await;
     }
 
-    /// Records that the peer's tasks have ended. Any memory still held belongs to messages that
-    /// users keep.
+    /// Records that the peer's tasks have ended. Any memory that is still charged belongs to
+    /// messages that users keep.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.node.changed();
-        // Others may be waiting for its memory.
+        // Other peers may be waiting for this peer's memory.
         self.node.0.freed.notify_waiters();
     }
 
@@ -288,7 +289,7 @@ impl PeerBudget {
         self.evicted.is_cancelled()
     }
 
-    /// The bytes that are unavailable to others because of this peer.
+    /// The bytes that other peers cannot use because of this peer.
     pub(super) fn in_the_way(&self) -> usize {
         self.held.lock().in_the_way()
     }

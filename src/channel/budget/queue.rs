@@ -1,4 +1,4 @@
-//! The memory charged for queues in front of a lane.
+//! Charges the memory of queues in front of a lane.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use tokio::sync::futures::Notified;
 
 use super::{NodeBudget, OverBudget, PeerBudget};
 
-/// The account that waiting messages are charged to.
+/// The account to which waiting messages are charged.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
     /// The node alone, while there is no connection.
     Node(NodeBudget),
-    /// A peer, and through it its node.
+    /// A peer's account, which in turn charges the node.
     Peer(Arc<PeerBudget>),
 }
 
@@ -63,9 +63,9 @@ impl Holder {
     }
 }
 
-/// The memory of a queue in front of a lane, in bytes; released on drop.
+/// The charge for a queue in front of a lane, in bytes; released on drop.
 ///
-/// It is charged to the node, and to the peer too once there is a connection.
+/// The memory is charged to the node, and once there is a connection, also to the peer.
 #[derive(Debug)]
 pub(crate) struct QueueCharge {
     holder: Holder,
@@ -80,7 +80,7 @@ impl QueueCharge {
         }
     }
 
-    /// The account that the memory is charged to.
+    /// The account to which the memory is charged.
     pub(crate) fn holder(&self) -> &Holder {
         &self.holder
     }
@@ -106,7 +106,7 @@ impl QueueCharge {
         }
     }
 
-    /// Hands the charge for `bytes` over to the lane of the peer.
+    /// Hands the charge for `bytes` over to the peer's lane, which now releases it.
     pub(crate) fn hand_over(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
@@ -120,7 +120,7 @@ impl QueueCharge {
         }
     }
 
-    /// Charges the peer of a new connection from now on, including for queued messages.
+    /// From now on charges the peer of a new connection, also for queued messages.
     pub(crate) fn connect(&mut self, peer: &Arc<PeerBudget>) {
         self.switch(Holder::Peer(Arc::clone(peer)));
     }
@@ -132,7 +132,8 @@ impl QueueCharge {
     }
 
     fn switch(&mut self, to: Holder) {
-        // In this order, so that no other caller takes the room in between.
+        // Charge the new account before the old one is released, so that no other caller takes the
+        // room in between.
         to.charge(self.bytes);
         let from = std::mem::replace(&mut self.holder, to);
         from.release(self.bytes);

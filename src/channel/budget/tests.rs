@@ -59,7 +59,7 @@ fn small() -> NodeBudget {
 /// Waits until `peer` is evicted because a charge of 8 MiB finds no room.
 async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
     tokio::select! {
-        // The waiting caller evicts it.
+        // The waiting call evicts `peer`.
         biased;
         () = wants.when_freed(|| wants.try_charge(8 << 20)) => panic!("no room yet"),
         () = peer.evicted() => {}
@@ -76,7 +76,7 @@ async fn under_pressure_the_largest_holder_is_evicted_first() {
     ends(&sending, &third).await;
     let wait = third.when_freed(|| third.try_charge(22 << 20));
     tokio::select! {
-        // The waiting caller must not evict another peer.
+        // The waiting call must not evict another peer.
         biased;
         () = wait => panic!("no room yet"),
         () = complete.evicted() => panic!("another one is ending"),
@@ -134,7 +134,7 @@ async fn a_release_wakes_the_waiters_that_can_use_it() {
     for room in [&mut own, &mut nodes, &mut others_own, &mut others_nodes] {
         assert!(!room.as_mut().enable());
     }
-    // Within the free allowance.
+    // These bytes are within the free allowance, so the node's count does not change.
     other.release_to_send(100, 0);
     assert!(others_own.as_mut().enable() && !others_nodes.as_mut().enable());
     assert!(!own.as_mut().enable() && !nodes.as_mut().enable());
@@ -159,7 +159,7 @@ fn each_direction_has_its_own_bound() {
     assert_eq!(peer.try_charge(MemoryLimits::MIN), Ok(()));
 }
 
-/// The sealing memory that one large message leaves must not block the next one.
+/// The sealing memory that one large message leaves must not block the next message.
 #[test]
 fn memory_for_sealing_counts_towards_the_node_alone() {
     let node = NodeBudget::default();
@@ -202,7 +202,7 @@ async fn send(peer: &PeerBudget, bytes: usize) {
             Err(over) => peer.make_room(over),
         }
         tokio::select! {
-            // Either leads to another attempt.
+            // After either of these, try again.
             biased;
             () = own => {}
             () = nodes => {}

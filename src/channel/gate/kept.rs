@@ -1,19 +1,19 @@
-//! Payloads of senders that wait for room, which no budget counts.
+//! Limits the payloads that waiting senders keep, since no budget counts these payloads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many payload bytes a peer's senders may keep in total.
 ///
-/// A payload of any size may be kept if it is the only one.
+/// If no other payload is kept, one payload of any size may be kept.
 pub(super) const MOST: usize = 256 << 10;
 
 /// The payloads that the senders of one peer keep while they wait.
 ///
-/// The other senders encode their messages again when there is room for them.
+/// A sender that may not keep its payload encodes its message again when there is room.
 #[derive(Debug, Default)]
 pub(super) struct KeptPayloads(AtomicUsize);
 
-/// Permission to keep a payload, until this is dropped.
+/// Permission to keep a payload; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Kept<'a> {
     all: &'a AtomicUsize,

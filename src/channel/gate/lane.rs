@@ -12,7 +12,9 @@ use super::{Flushed, LaneStats, NotQueued, Payload, QueuedMessage, SharedPayload
 use crate::channel::{HoldObserver, PeerBudget, SendError, TrySendError};
 use crate::spare::Spare;
 
-/// One protocol's lane into the write gate, which makes codes absolute.
+/// One protocol's lane into the write gate.
+///
+/// The lane converts the protocol's codes into absolute message ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     gate: Arc<WriteGate>,
@@ -40,7 +42,7 @@ impl WeakLane {
 }
 
 impl Lane {
-    /// How much data waits in the lane, and how long messages have waited.
+    /// How much data waits in the lane now, and how long messages have waited.
     pub(crate) fn stats(&self) -> LaneStats {
         self.gate.stats(self.index)
     }
@@ -72,32 +74,32 @@ impl Lane {
         self.offset + code
     }
 
-    /// The memory that large payloads are encoded into.
+    /// The buffers into which large payloads are encoded.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.gate.spare
     }
 
-    /// Queues the message that `encode` returns, waiting for room.
+    /// Waits for room, and queues the message that `encode` returns.
     ///
-    /// The message may be encoded a second time once there is room. Cancel safe: a call that is
+    /// When there is room, the message may be encoded a second time. Cancel safe: a call that is
     /// dropped early has queued nothing.
     pub(crate) async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
         self.encode_when_room(None, encode).await
     }
 
-    /// Like [`send`](Self::send), but waits until the message is handed to the socket.
+    /// Like [`send`](Self::send), but also waits until the message is handed to the socket.
     pub(crate) async fn send_and_flush(&self, encode: impl Encode) -> Result<(), SendError> {
         let (flushed, written) = oneshot::channel();
         let flushed = Some(Flushed::One(flushed));
         self.encode_when_room(flushed, encode).await?;
         match written.await {
             Ok(()) => Ok(()),
-            // The reason is known only once the connection ends.
+            // The message was dropped. The reason is known only when nothing can be sent any more.
             Err(_) => Err(self.gate.shut().await),
         }
     }
 
-    /// The budget that its messages are charged to.
+    /// The budget to which the lane's messages are charged.
     pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
         self.gate.budget()
     }
@@ -107,15 +109,15 @@ impl Lane {
         self.gate.sources.set(self.index, source);
     }
 
-    /// Reports waits for the lane's quota, if it has one, to the observer from `make`.
+    /// If the lane has a quota, reports waits for it to the observer from `make`.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         self.gate.paces.observe(self.index, make);
     }
 
     /// Queues messages while there is room, and leaves the others in `from`.
     ///
-    /// `look` returns the size of a message, and whether it is already charged to
-    /// [the peer](Self::budget).
+    /// `look` returns the size of a message, and whether the message is already charged to [the
+    /// peer](Self::budget).
     pub(crate) fn fill<T>(
         &self,
         from: &mut VecDeque<T>,
@@ -226,7 +228,7 @@ impl Lane {
         pushed
     }
 
-    /// Counts a message against the lane's quota, or returns when it may go.
+    /// Counts a message against the lane's quota, or returns when the message may be sent.
     fn pace(&self, bytes: usize) -> Result<(), Instant> {
         self.gate.paces.take(self.index, bytes)
     }
@@ -240,7 +242,7 @@ impl Lane {
         }
     }
 
-    /// Like [`paced`](Self::paced), where nothing may go before `until`.
+    /// Like [`paced`](Self::paced), for a message that may not be sent before `until`.
     async fn held(&self, bytes: usize, mut until: Instant) -> Result<(), SendError> {
         let _reports = self.gate.paces.hold(self.index);
         loop {
@@ -254,7 +256,7 @@ impl Lane {
         }
     }
 
-    /// Repeats `push` whenever there may be room, until it succeeds. Cancel safe.
+    /// Repeats `push` whenever there may be room, until `push` succeeds. Cancel safe.
     async fn when_room(
         &self,
         mut push: impl FnMut() -> Result<(), NotQueued>,
@@ -265,14 +267,15 @@ impl Lane {
             let changed = self.gate.changed.notified();
             let mut freed = pin!(Some(room.notified()));
             tokio::pin!(own, nodes, changed);
-            // Registered before the attempt, so that room freed in between is not missed.
+            // Register before the attempt, so that room that is freed in between is not missed.
             freed.as_mut().as_pin_mut().map(Notified::enable);
             own.as_mut().enable();
             nodes.as_mut().enable();
             changed.as_mut().enable();
             let over = match push() {
                 Ok(()) => {
-                    // One batch wakes one sender; there may be room for the next one too.
+                    // A batch that is taken wakes only one sender, but there may be room for the
+                    // next sender too.
                     room.notify_one();
                     return Ok(());
                 }
@@ -287,13 +290,13 @@ impl Lane {
                     }
                 }
                 Some(over) => {
-                    // This sender has no memory to use room in the lane, so it stops waiting for
-                    // the lane and passes its wake-up on.
+                    // Without memory this sender cannot use room in the lane, so it stops waiting
+                    // for the lane and passes its wake-up on to the next sender.
                     freed.set(None);
                     room.notify_one();
                     self.gate.budget.make_room(over);
                     tokio::select! {
-                        // Each of them leads to another attempt.
+                        // After any of these, try again.
                         biased;
                         () = changed => {}
                         () = own => {}
@@ -310,7 +313,7 @@ pub(crate) trait Encode: Fn() -> Result<(u64, Bytes), SendError> {}
 
 impl<F: Fn() -> Result<(u64, Bytes), SendError>> Encode for F {}
 
-/// Frees a payload that will be encoded again.
+/// Frees the payload of a message that will be encoded again.
 fn let_go(frame: &mut Option<QueuedMessage>) {
     if let Some(frame) = frame {
         frame.payload = Bytes::new().into();

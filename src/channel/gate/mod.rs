@@ -1,4 +1,4 @@
-//! The write gate: one message at a time, and only while the connection is healthy.
+//! The write gate passes on one message at a time, while the connection is healthy.
 //!
 //! The gate's token is the sealing half of the session. The write loop holds it, and is the only
 //! task that takes messages out of the gate. Each protocol puts its messages into its own lane. The
@@ -46,7 +46,7 @@ use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
 
-/// The gate of one peer, shared by its protocols, read loop and write loop.
+/// The gate of one peer, which its protocols, read loop and write loop share.
 #[derive(Debug)]
 pub(crate) struct WriteGate {
     state: Mutex<State>,
@@ -66,17 +66,18 @@ pub(crate) struct WriteGate {
 #[derive(Debug)]
 struct State {
     schedule: Schedule,
-    /// One for each lane that has sent something.
+    /// How long messages waited, for each lane that has sent something.
     waits: Box<[Option<Box<Waits>>]>,
     outgoing: Outgoing,
     phase: Phase,
     /// The failed write that closed the gate, if one did.
     failure: Option<WriteError>,
-    /// Whether queued messages were dropped, and no further message of a batch may be started.
+    /// Set when queued messages were dropped. From then on, no further message of a batch may be
+    /// started.
     dropping: bool,
     /// How many protocol messages will never be written.
     unsent: usize,
-    /// How many messages the write loop last took and may be writing, with their cost.
+    /// How many messages the write loop took last and may be writing, and their cost.
     in_flight: usize,
     in_flight_cost: Cost,
     writer: Option<Waker>,
@@ -161,8 +162,8 @@ impl WriteGate {
 
     /// Accepts no more messages, and ends with a Disconnect if there is a reason.
     ///
-    /// With `drain`, queued messages are still sent; without it they are dropped. A second call can
-    /// still drop them.
+    /// With `drain`, queued messages are still sent; without `drain` they are dropped. A second
+    /// call can still drop them.
     pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
         if !drain {
@@ -183,7 +184,7 @@ impl WriteGate {
 
     /// Closes the gate immediately.
     ///
-    /// Returns how many queued protocol messages were not written, or only in part.
+    /// Returns how many queued protocol messages were not written, or were written only in part.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.lock();
         state.phase = Phase::Closed;
@@ -201,8 +202,9 @@ impl WriteGate {
 
     /// Waits for something to write, and moves up to `limit` bytes of it into `batch`.
     ///
-    /// A single message may exceed `limit`. `batch` is cleared first; messages that are still in it
-    /// were not written. Cancel safe. Only the write loop calls this.
+    /// A single message may exceed `limit`. Messages that are still in `batch` from the last call
+    /// count as not written, and `batch` is cleared first. Cancel safe. Only the write loop calls
+    /// this.
     pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
         let mut left = batch.of_protocols();
         batch.clear();
@@ -227,8 +229,8 @@ impl WriteGate {
         let written = std::mem::take(&mut state.in_flight_cost);
         if written != Cost::default() {
             state.outgoing.remove(written);
-            // The charge is rounded up to steps, so there may be room in it that the budget does
-            // not report.
+            // The charge for messages is rounded up to steps, so it may now have room that the
+            // budget does not report.
             self.changed.notify_waiters();
         }
         if state.phase == Phase::Closed {
@@ -261,7 +263,7 @@ impl WriteGate {
         loop {
             let released = self.changed.notified();
             tokio::pin!(released);
-            // Registered before the check, so that the end is not missed.
+            // Register before the check, so that the end is not missed.
             released.as_mut().enable();
             if let Err(error) = self.lock().check_open() {
                 return error;
@@ -270,7 +272,7 @@ impl WriteGate {
         }
     }
 
-    /// Queues a message in a lane; if there is no room, it stays in `frame`.
+    /// Queues a message in a lane. Without room, the message stays in `frame`.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), NotQueued> {
         let mut state = self.lock();
         state.check_open().map_err(NotQueued::Refused)?;
@@ -294,7 +296,7 @@ impl WriteGate {
         self.lock().schedule.waiting(lane)
     }
 
-    /// How much data waits in a lane, and how long messages have waited.
+    /// How much data waits in a lane now, and how long messages have waited.
     fn stats(&self, lane: usize) -> LaneStats {
         let state = self.lock();
         let (waiting, waiting_bytes) = state.schedule.waiting(lane);
@@ -326,8 +328,8 @@ impl WriteGate {
 
     /// Queues messages in a lane while there is room, and leaves the others in `from`.
     ///
-    /// `look` returns the size of a message, and whether it is already charged to the peer. The
-    /// gate takes over such a charge.
+    /// `look` returns the size of a message, and whether the message is already charged to the
+    /// peer. The gate takes over such a charge.
     fn fill<T>(
         &self,
         lane: usize,
@@ -418,7 +420,8 @@ pub(crate) enum NotQueued {
     Refused(SendError),
 }
 
-/// Wakes the write loop if it waits, outside the lock. A burst wakes it once.
+/// Releases the lock, and wakes the write loop if it waits. A burst of messages wakes the loop only
+/// once.
 fn wake(mut state: MutexGuard<'_, State>) {
     let writer = state.writer.take();
     drop(state);

@@ -10,7 +10,7 @@ use crate::channel::{OverBudget, PeerBudget};
 /// The first step is free.
 const STEP: usize = 16 << 10;
 
-/// The messages that are queued or on their way to the socket, in bytes.
+/// The bytes of messages that are queued or on their way to the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     budget: Arc<PeerBudget>,
@@ -57,7 +57,7 @@ impl Outgoing {
         self.charged = self.charged.saturating_add(bytes);
     }
 
-    /// Removes messages of this cost.
+    /// Removes messages with this cost.
     pub(super) fn remove(&mut self, cost: Cost) {
         self.messages = self.messages.saturating_sub(cost.own);
         self.shared = self.shared.saturating_sub(cost.shared);
@@ -75,7 +75,7 @@ impl Outgoing {
 
     /// The part of the charge to release.
     ///
-    /// A surplus of up to one step is kept, since more messages may follow.
+    /// A surplus of up to one step stays charged, since more messages may follow.
     fn surplus(&self) -> usize {
         let due = due(self.messages);
         let keep = match due {

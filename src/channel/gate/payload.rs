@@ -16,7 +16,7 @@ pub(crate) enum Payload {
     Shared(Arc<SharedPayload>),
 }
 
-/// A payload that goes to several peers: encoded, compressed and counted once.
+/// A payload that goes to several peers, but is encoded, compressed and counted only once.
 #[derive(Debug)]
 pub(crate) struct SharedPayload {
     data: Prepared,
@@ -29,7 +29,7 @@ impl SharedPayload {
     /// Returns `None` if the node has no room for them.
     ///
     /// # Errors
-    /// [`SealError`] if it is too large.
+    /// [`SealError`] if the payload is too large.
     pub(crate) fn new(payload: Bytes, node: &NodeBudget) -> Result<Option<Arc<Self>>, SealError> {
         let data = Prepared::new(payload)?;
         let charge = node.charge_shared(data.memory());
@@ -47,7 +47,7 @@ impl SharedPayload {
 }
 
 impl Payload {
-    /// Its size in bytes, before compression.
+    /// The payload's size in bytes, before compression.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Own(payload) => payload.len(),
@@ -65,9 +65,9 @@ impl From<Bytes> for Payload {
 /// The cost of messages in the budgets, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cost {
-    /// Counted for the peer and the node.
+    /// The part that counts for the peer and the node.
     pub(crate) own: usize,
-    /// Counted for the peer alone.
+    /// The part that counts for the peer alone, since several peers share it.
     pub(crate) shared: usize,
 }
 

@@ -33,17 +33,17 @@ impl LaneSettings {
     }
 }
 
-/// One message on its way out, under its absolute id.
+/// One message that waits to be written, with its absolute id.
 #[derive(Debug)]
 pub(crate) struct QueuedMessage {
     pub(crate) id: u64,
     pub(crate) payload: Payload,
-    /// Notified when it is handed to the socket.
+    /// Who is notified when the message is handed to the socket.
     pub(crate) flushed: Option<Flushed>,
 }
 
 impl QueuedMessage {
-    /// Its cost in budgets.
+    /// The message's cost in budgets.
     pub(crate) fn cost(&self) -> Cost {
         Cost::of(&self.payload)
     }
@@ -54,20 +54,20 @@ impl QueuedMessage {
     }
 }
 
-/// Messages that will never be written.
+/// Counts messages that will never be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Dropped {
     pub(crate) messages: usize,
-    /// Their cost in budgets.
+    /// The cost of these messages in budgets.
     pub(crate) cost: Cost,
 }
 
 /// Receives the notification that a message was handed to the socket.
 #[derive(Debug)]
 pub(crate) enum Flushed {
-    /// The caller that waits for this message; dropped if it is never written.
+    /// A caller that waits for this message. The sender is dropped if the message is never written.
     One(oneshot::Sender<()>),
-    /// The lane's source, which counts its messages.
+    /// The source of the lane, which counts the messages that it queued.
     Counted,
 }
 
@@ -76,9 +76,9 @@ pub(crate) enum Flushed {
 pub(crate) struct Batch {
     messages: Vec<(Option<usize>, QueuedMessage)>,
     bytes: usize,
-    /// How many protocol messages were still queued after these were taken.
+    /// How many protocol messages were still queued after this batch was taken.
     left: usize,
-    /// How long some of them waited, with their lanes.
+    /// How long some of the messages waited, with their lanes.
     waits: Vec<(usize, Duration)>,
 }
 
@@ -89,14 +89,14 @@ impl Batch {
         self.bytes = 0;
     }
 
-    /// Records how long messages waited, for those lanes whose wait `waited` returns.
+    /// Calls `waited` with the lane of each message, and records the waits that it returns.
     pub(super) fn note_waits(&mut self, mut waited: impl FnMut(usize) -> Option<Duration>) {
         let lanes = self.messages.iter().filter_map(|(lane, _)| *lane);
         let waits = lanes.filter_map(|lane| Some((lane, waited(lane)?)));
         self.waits.extend(waits);
     }
 
-    /// How long some of them waited, each with its lane.
+    /// How long some of the messages waited, each wait with its lane.
     pub(crate) fn waits(&self) -> &[(usize, Duration)] {
         &self.waits
     }
@@ -105,7 +105,7 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// How many of them are protocol messages, not control messages.
+    /// How many of the messages are protocol messages, not control messages.
     pub(crate) fn of_protocols(&self) -> usize {
         self.messages
             .iter()
@@ -113,14 +113,14 @@ impl Batch {
             .count()
     }
 
-    /// The cost of its protocol messages in budgets.
+    /// The cost of the batch's protocol messages in budgets.
     pub(crate) fn cost_of_protocols(&self) -> Cost {
         let of_protocols = self.messages.iter().filter(|(lane, _)| lane.is_some());
         let costs = of_protocols.map(|(_, message)| message.cost());
         costs.fold(Cost::default(), Cost::and)
     }
 
-    /// How many protocol messages were still queued after these were taken.
+    /// How many protocol messages were still queued after this batch was taken.
     pub(crate) fn left(&self) -> usize {
         self.left
     }
@@ -144,7 +144,7 @@ impl Batch {
         self.messages.drain(..count)
     }
 
-    /// The lanes that the messages came from, some of them more than once.
+    /// The lanes from which the messages came. A lane may occur more than once.
     pub(crate) fn drained_lanes(&self) -> impl Iterator<Item = usize> {
         let mut last = None;
         self.messages.iter().filter_map(move |(lane, _)| {
@@ -154,7 +154,9 @@ impl Batch {
         })
     }
 
-    /// Reports the counted messages among the first `count`, by runs of one lane.
+    /// Reports, for each run of messages of one lane, how many of them are counted.
+    ///
+    /// Only the first `count` messages of the batch are considered.
     pub(crate) fn counted(&self, count: usize, tell: impl Fn(usize, usize)) {
         let is_counted =
             |message: &QueuedMessage| matches!(message.flushed, Some(Flushed::Counted));
@@ -241,8 +243,7 @@ impl Schedule {
             *payload = state.small.take(own, state.queue.is_empty());
         }
         if state.queue.is_empty() {
-            // A lane that was idle may send at its first turn, so that a lone message is not
-            // delayed.
+            // A lane that was idle gets its share at once, so that a lone message is not delayed.
             state.deficit = state.settings.quantum();
             self.turns.join(state.settings.class, lane);
         }
@@ -250,8 +251,8 @@ impl Schedule {
         state.queue.push_back(message);
     }
 
-    /// Moves messages into `batch` until `limit` bytes are reached: control messages, then lanes in
-    /// turn.
+    /// Moves messages into `batch` until `limit` bytes are reached. Control messages go first, then
+    /// the lanes take turns.
     pub(crate) fn take(&mut self, batch: &mut Batch, limit: usize) {
         while self.pongs > 0 && batch.bytes < limit {
             self.pongs -= 1;
@@ -301,7 +302,7 @@ impl Schedule {
         }
     }
 
-    /// Drops everything, and returns the dropped protocol messages.
+    /// Drops everything, and returns how many protocol messages were dropped, with their cost.
     pub(crate) fn clear(&mut self) -> Dropped {
         self.ping = false;
         self.pongs = 0;

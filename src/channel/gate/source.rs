@@ -5,16 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 /// A queue whose messages [`Lane::fill`](super::Lane::fill) puts into a lane.
 ///
-/// The write loop calls it, so its methods must return quickly.
+/// The write loop calls the methods of a source, so they must return quickly.
 pub(crate) trait LaneSource: Send + Sync {
-    /// Reports that the lane has sent frames, so that there is room for others.
+    /// Tells the source that messages have left the lane, so it has room for others.
     fn room(&self);
 
-    /// Reports that the next `frames` messages of this source were handed to the socket.
+    /// Tells the source that its next `frames` messages were handed to the socket.
     fn written(&self, frames: usize);
 }
 
-/// At most one source for each lane.
+/// The sources of all lanes, at most one for each.
 pub(super) struct Sources(Vec<OnceLock<Arc<dyn LaneSource>>>);
 
 impl Sources {
@@ -22,7 +22,7 @@ impl Sources {
         Self(std::iter::repeat_with(OnceLock::new).take(lanes).collect())
     }
 
-    /// Sets the source of a lane, unless it has one.
+    /// Sets the source of a lane, unless the lane already has one.
     pub(super) fn set(&self, lane: usize, source: Arc<dyn LaneSource>) {
         self.0[lane].get_or_init(|| source);
     }

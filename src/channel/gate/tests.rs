@@ -165,7 +165,7 @@ async fn messages_with_the_writer_count_as_unsent_until_they_are_written() {
         }
         gate.ping();
         assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
-        // The Ping and two messages are written, and three are not.
+        // The Ping and two messages are written; three messages are not.
         assert_eq!(batch.drain(3).count(), 3);
     }
     assert_eq!(gate.close(), 3 + 5);
@@ -197,7 +197,7 @@ async fn many_senders_of_one_lane_all_get_through() {
     }
 }
 
-/// The first sender is woken for the lane, finds no memory and gives up.
+/// The first sender is woken for room in the lane, but finds no memory.
 #[test]
 fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
@@ -214,7 +214,8 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     let mut first = Box::pin(lane.send(raw(1, payload(17 << 20))));
     let mut second = Box::pin(lane.send(raw(2, large)));
     assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
-    // A small message of the first lane is written, and the large one of the other is in flight.
+    // The small message of the first lane is written, and the large message of the other lane is in
+    // flight.
     let mut batch = Batch::default();
     assert!(gate.next(&mut batch, usize::MAX).now_or_never().is_some());
     assert!((&mut first).now_or_never().is_none(), "no memory");
@@ -222,7 +223,8 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     assert_eq!(second.now_or_never(), Some(Ok(())));
 }
 
-/// The budget does not report room that a written message leaves inside a charged step.
+/// Charges change in steps. The budget does not report the room that a written message leaves
+/// inside a step.
 #[test]
 fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_is_charged() {
     let limits = ProtocolLimits::default();
@@ -248,7 +250,7 @@ fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_i
     assert_eq!(waiting.now_or_never(), Some(Ok(())));
 }
 
-/// A payload that counts the memory of all payloads like it.
+/// A payload that, when dropped, subtracts its size from the sum of live payloads.
 struct Counted(Vec<u8>, &'static AtomicUsize);
 
 impl AsRef<[u8]> for Counted {
@@ -286,7 +288,8 @@ fn few_senders_keep_an_encoded_message_while_they_wait() {
     assert_eq!(sending.len(), 98, "two lanes take one each");
     let live = LIVE.load(Ordering::Relaxed);
     assert_eq!(live, 2 * size + kept::MOST);
-    // A message that may not be kept is encoded again; one that is too large is kept if alone.
+    // A message that may not be kept is encoded again. A message above the limit is kept if no
+    // other is.
     let mut batch = Batch::default();
     let mut written = 0;
     while gate.next(&mut batch, usize::MAX).now_or_never().is_some() {
@@ -326,7 +329,7 @@ async fn a_more_urgent_message_is_in_the_next_batch() {
 }
 
 proptest! {
-    /// Each class that waits keeps a twentieth, and the most urgent one gets the rest.
+    /// Each waiting class keeps a twentieth of the bytes; the most urgent gets the rest.
     #[test]
     fn no_class_starves(sizes in prop::array::uniform3(1000usize..40_000)) {
         let lanes = Class::ALL.map(of_class);
@@ -352,7 +355,7 @@ proptest! {
         }
     }
 
-    /// Busy lanes share by weight, within one round and one message.
+    /// Busy lanes share the bytes by weight, to within one round and one message.
     #[test]
     fn lanes_share_by_weight(
         lanes in prop::collection::vec((1u32..5, 1usize..40_000), 2..5),

@@ -1,4 +1,4 @@
-//! The turns of classes by urgency, and of the lanes within a class.
+//! Decides which class sends next, by urgency, and which lane within the class.
 //!
 //! Pure: no clock, no I/O.
 
@@ -6,19 +6,21 @@ use std::collections::VecDeque;
 
 use crate::channel::Class;
 
-/// More urgent classes send this many bytes for each byte of a waiting class.
+/// For each byte that a waiting class sends, more urgent classes send this many bytes.
 const PARTS: usize = 19;
 
 /// The lanes that have messages.
 ///
-/// There are few, and most peers have none, so one queue for all classes takes the least memory.
+/// Few lanes have messages at one time, and for most peers none has, so one queue for all classes
+/// takes the least memory.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// Each lane with its class. The lanes of a class are in the order of their turns.
     lanes: VecDeque<(Class, usize)>,
-    /// Bytes that more urgent classes sent while a normal or a bulk class waited.
+    /// How far normal and bulk lanes are behind, in bytes of more urgent classes.
     ///
-    /// Minus [`PARTS`] times the bytes that the class has sent itself.
+    /// For each of the two classes, this is the number of bytes that more urgent classes sent while
+    /// the class waited, minus [`PARTS`] times the bytes that the class itself has sent.
     passed_over: [usize; 2],
 }
 
@@ -28,7 +30,7 @@ impl Turns {
         self.lanes.push_back((class, lane));
     }
 
-    /// Removes the lane at the front of its class, which sends no more.
+    /// Removes the lane whose turn it is, because it has no more messages.
     pub(super) fn leave(&mut self, class: Class) {
         self.take_front(class);
         if self.front(class).is_none()
@@ -49,16 +51,16 @@ impl Turns {
         self.lanes.iter().filter(|(of, _)| *of == class).count() == 1
     }
 
-    /// Returns the class and lane that send next, and how many bytes.
+    /// Returns the class and the lane that send next, and their limit in bytes.
     ///
-    /// That is one message if a more urgent class waits. `first` returns the size of a lane's first
-    /// message.
+    /// If a more urgent class waits, the lane may send only one message. `first` returns the size
+    /// of a lane's first message.
     pub(super) fn next(&self, first: impl Fn(usize) -> usize) -> Option<(Class, usize, usize)> {
         let mut waiting = Class::ALL
             .into_iter()
             .filter_map(|class| Some((class, self.front(class)?)));
         let (most_urgent, lane) = waiting.next()?;
-        // The least urgent goes first, since it has fewer chances.
+        // The least urgent class is checked first, since it has fewer chances to send.
         let due = waiting.rev().find_map(|(class, lane)| {
             let passed_over = self.passed_over.get(place(class)?)?;
             let (share, one) = (passed_over / PARTS, first(lane));

@@ -1,4 +1,4 @@
-//! How long messages wait in a lane, measured for some of them.
+//! Measures how long some of the messages wait in a lane.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::quantiles::Quantiles;
 
 /// One in this many messages is timed.
 ///
-/// Reading the clock takes as long as queueing a message.
+/// Not every message is timed, because reading the clock takes as long as queueing a message.
 const EVERY: u64 = 16;
 
-/// The messages of one lane, by number.
+/// Numbers the messages of one lane, and times some of them.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     pushed: u64,
     taken: u64,
-    /// The message that is timed, and when it was queued.
+    /// The number of the message that is being timed, and when it was queued.
     watched: Option<(u64, Instant)>,
     times: Quantiles,
 }
@@ -29,7 +29,8 @@ impl Waits {
         self.pushed = self.pushed.wrapping_add(1);
     }
 
-    /// Notes that the next message was taken. Returns how long it waited, if it was timed.
+    /// Notes that the next message was taken out of the lane. If this message was timed, returns
+    /// how long it waited.
     pub(super) fn taken(&mut self) -> Option<Duration> {
         let watched = self.watched.take_if(|(number, _)| *number == self.taken);
         let waited = watched.map(|(_, since)| since.elapsed());
