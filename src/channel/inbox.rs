@@ -443,7 +443,7 @@ impl Charge {
         self.received_at
     }
 
-    /// The charge of a message of `bytes` that takes no room.
+    /// Returns the charge for a message of `bytes` that takes up no room.
     pub(crate) fn none(bytes: usize) -> Self {
         Self {
             inbox: None,

@@ -1,4 +1,4 @@
-//! The two ends of a protocol's traffic with one peer, with their bounds.
+//! The bounded queues for a protocol's traffic with one peer, in both directions.
 //!
 //! A received message waits in its protocol's inbox; a message to be sent waits in its protocol's
 //! lane of the write gate. A handler uses both through a [`ProtocolConn`].

@@ -1,4 +1,4 @@
-//! Records which addresses, nodes and groups requests have claimed, and recent dials.
+//! Tables of the addresses, nodes and groups that requests have claimed, and of recent dials.
 //!
 //! At most one request leads to each address and each node. An automatic request must be the only
 //! request in its group.

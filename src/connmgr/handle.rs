@@ -138,8 +138,8 @@ impl<A: Address> ConnHandle<A> {
     ///
     /// Call it after a suspend, for example. Permanent requests that wait after a failure are
     /// dialled now, but not before the minimum wait of their backoff has passed since their last
-    /// dial. The network no longer counts as down. The manager does the same automatically when a
-    /// connection succeeds while nothing is connected, and when the dialer [may again
+    /// dial. The network no longer counts as down. The manager does the same automatically in two
+    /// cases: when a connection succeeds while nothing is connected, and when the dialer [may again
     /// reach](super::Dialer::may_reach) an address to which it had found no route.
     ///
     /// # Errors

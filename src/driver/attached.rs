@@ -73,7 +73,8 @@ impl Attached {
         }
     }
 
-    /// Returns the protocol's lane into the gate. From now on, waits for its quotas are recorded.
+    /// Returns the protocol's lane into the gate. From this call on, waits for the protocol's
+    /// quotas are recorded.
     pub(super) fn lane(
         &self,
         gate: &Arc<WriteGate>,
@@ -98,7 +99,7 @@ impl Attached {
         lane
     }
 
-    /// Returns the access to the protocol's lane for the peer's handle.
+    /// Returns what the peer's handle needs to access the protocol's lane.
     pub(super) fn open_lane(&self, lane: &Lane) -> OpenLane {
         OpenLane {
             messages: self.protocol.messages(),

@@ -93,7 +93,7 @@ impl Transfer {
 pub enum TransferLimit {
     /// The limit on the duration of the whole transfer, which grows with its size.
     Total,
-    /// The limit on the time without a single byte.
+    /// The limit on the time in which no byte is transferred.
     Progress,
 }
 

@@ -558,7 +558,7 @@ impl Peer {
         self.outcome()
     }
 
-    /// Returns how the connection ended, if it has.
+    /// Returns how the connection ended, if it has ended.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         self.0.control.outcome.get().cloned()

@@ -52,7 +52,7 @@ enum Ping {
 /// case the Pong, and the remote's own Pings, may be queued behind data that we have not read. We
 /// therefore send a Ping every half interval, because the remote may receive nothing else from us
 /// and must see that we are alive. While several Pings are outstanding, a Pong may answer an
-/// earlier one, so a measured round trip can be too short.
+/// earlier Ping, so a measured round trip can be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,

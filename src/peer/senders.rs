@@ -1,4 +1,4 @@
-//! Sending to a peer from outside its protocols' functions.
+//! Senders to a peer, for use outside its protocols' functions.
 
 use super::Peer;
 use crate::channel::{Lane, ProtocolSender};

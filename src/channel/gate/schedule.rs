@@ -277,7 +277,7 @@ impl Schedule {
         batch.left = self.lanes.iter().map(|lane| lane.queue.len()).sum();
     }
 
-    /// Lets a lane send until its share of the round or the batch is exhausted.
+    /// Lets a lane send until its share of the round is used up or the batch is full.
     fn take_turn(&mut self, class: Class, lane: usize, batch: &mut Batch, limit: usize) {
         let alone = self.turns.is_alone(class);
         let state = &mut self.lanes[lane];

@@ -424,8 +424,8 @@ impl Model {
     fn check(&mut self) {
         let machine = &self.machine;
         for (id, seen) in &self.seen {
-            // The reported state matches the place, and open connections are those that have not
-            // ended.
+            // The reported state must match the place, and a request must be connected exactly
+            // while a connection that was announced has not ended.
             let state = machine.get(*id, self.now).ok().map(|info| info.state);
             let place = match state {
                 None => Place::Over,
