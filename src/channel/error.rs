@@ -12,7 +12,7 @@ pub enum SendError {
     /// The connection is ending or has ended, so nothing more is sent.
     #[error("the connection is shutting down")]
     ShuttingDown,
-    /// Writing failed, which ended the connection, so nothing more is sent.
+    /// A failed write ended the connection, so nothing more is sent.
     #[error("writing to the connection failed: {0}")]
     WriteFailed(#[source] WriteError),
     /// The code is not one of the protocol's codes.

@@ -51,7 +51,8 @@ impl Meters {
 
     /// Records a pause of reading.
     ///
-    /// `protocol` is `None` if reading paused for the bytes of a message that was still arriving.
+    /// `protocol` is `None` if reading paused because there was no memory for a message that was
+    /// still arriving.
     pub(crate) fn read_paused(
         &self,
         protocol: Option<&Capability>,

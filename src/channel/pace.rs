@@ -42,7 +42,7 @@ impl ReceivePace {
         self.observer = Some(observer);
     }
 
-    /// Counts a message of `bytes`. Returns false if it exceeds the quota.
+    /// Counts a message of `bytes`. Returns false if the message exceeds the quota.
     pub(super) fn admit(&mut self, bytes: usize) -> bool {
         self.bucket.take(bytes, Instant::now()).is_ok()
     }
@@ -86,7 +86,7 @@ impl fmt::Debug for ReceivePace {
     }
 }
 
-/// The send quotas of the lanes that have one.
+/// The send quota of each lane, if the lane has one.
 pub(super) struct SendPaces(Box<[Option<Box<SendPace>>]>);
 
 struct SendPace {
@@ -113,7 +113,7 @@ impl SendPaces {
         }
     }
 
-    /// Counts a message against its lane's quota, or returns when it may be sent.
+    /// Counts a message against its lane's quota, or returns when the message may be sent.
     pub(super) fn take(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
         match &self.0[lane] {
             Some(pace) => pace.bucket.lock().take(bytes, Instant::now()),

@@ -75,7 +75,7 @@ impl TokenBucket {
         })
     }
 
-    /// Takes a message of `bytes`, or returns when the next one may pass.
+    /// Deducts a message of `bytes` from the allowance, or returns when to try again.
     pub(super) fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Instant> {
         self.fill(now);
         let short = Self::short(self.messages, self.quota.messages, 1.0);

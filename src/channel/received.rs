@@ -7,8 +7,8 @@ use super::inbox::Charge;
 
 /// A received message, which takes up room in its protocol's bounds.
 ///
-/// The room is released when the message is dropped or taken out with [`into_inner`]. Until then a
-/// message that a handler keeps counts as waiting.
+/// The room is released when the message is dropped or taken out with [`into_inner`]. As long as a
+/// handler keeps a message, the message counts as if it were still waiting.
 ///
 /// [`into_inner`]: Self::into_inner
 pub struct Received<M> {
@@ -45,7 +45,7 @@ impl<M> Received<M> {
         self.charge.bytes()
     }
 
-    /// Separates the message from its room.
+    /// Splits this into the message and its room.
     pub(crate) fn into_message_and_charge(self) -> (M, Charge) {
         (self.message, self.charge)
     }
@@ -56,7 +56,7 @@ impl<M> Received<M> {
         self.message
     }
 
-    /// Separates the message from its room.
+    /// Splits this into the message and its room.
     ///
     /// The room is released when the second part is dropped.
     #[must_use]

@@ -68,7 +68,7 @@ impl Target {
     }
 }
 
-/// The inbox of a pair's other end, closed when its last sender is dropped.
+/// The inbox of a pair's other end. The inbox is closed when the last sender into it is dropped.
 #[derive(Debug)]
 pub(crate) struct PairEnd(Inbox);
 

@@ -29,7 +29,7 @@ struct Tables<A> {
     keys: HashMap<Key, ReqId>,
     groups: HashMap<Key, usize>,
     dialed: HashMap<Identity<A>, Instant>,
-    /// The same dials, oldest first, for expiry.
+    /// The remembered dials, oldest first, so that they can expire.
     dials: VecDeque<(Instant, Identity<A>)>,
     memory: Duration,
 }

@@ -23,13 +23,13 @@ settings! {
         dial_rate / with_dial_rate: Rate = Rate::new(8, 2);
         /// Minimum time from a dial to an automatic dial of the same address or node.
         ///
-        /// It is measured between the starts of the dials. Default: 35 s, because many nodes refuse
-        /// a node that returns within 30 s.
+        /// This time is measured between the starts of the dials. Default: 35 s, because many nodes
+        /// refuse a node that returns within 30 s.
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
         /// Wait between automatic dials while the network is down or no address is known.
         ///
         /// An automatic or one-shot request that is [forced](super::Reconnect::Force) to reconnect
-        /// waits for the same time; a permanent one has its [own backoff](super::RetryPolicy).
+        /// waits for the same time. A permanent request has its [own backoff](super::RetryPolicy).
         /// Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
         /// Failed automatic dials in a row after which the network counts as down.
@@ -47,7 +47,7 @@ settings! {
         ///
         /// Afterwards the manager forgets the remaining connections. Default: 5 s.
         drain / with_drain: Duration = Duration::from_secs(5);
-        /// Number of unread events at which dialling and accepting pause; at least 1.
+        /// With this many unread events, dialling and accepting pause; at least 1.
         ///
         /// No event is lost: existing connections may still add one event each, and dials in flight
         /// two each. Default: 256.

@@ -8,7 +8,8 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use super::error::ConnectError;
 use super::request::ReqId;
 
-/// One task per dial. A stream that is not taken closes on drop.
+/// One task per dial. If nobody takes the stream of a successful dial, it is dropped and thereby
+/// closed.
 pub(super) struct Dials<Io> {
     tasks: JoinSet<Result<Io, ConnectError>>,
     running: HashMap<Id, (ReqId, u32)>,

@@ -33,10 +33,10 @@ pub enum ManagerError {
         /// The limit.
         limit: usize,
     },
-    /// Only an outbound request can do this.
+    /// The command is possible only for an outbound request.
     #[error("request {0} is an accepted connection")]
     Inbound(ReqId),
-    /// Only a permanent request can do this.
+    /// The command is possible only for a permanent request.
     #[error("request {0} is not permanent")]
     NotPermanent(ReqId),
 }
@@ -106,7 +106,7 @@ pub enum ConnectError {
     /// A router or the last link reported the host as unreachable.
     #[error("host unreachable")]
     Unreachable,
-    /// This machine has no route: no network, or none of the address's family.
+    /// This machine has no route: no network, or no network for the address's family.
     #[error("this machine has no route to the address")]
     NoRoute,
     /// The filter or the dialer refused the dial for now.
@@ -129,7 +129,7 @@ pub enum ConnectError {
     /// Any other failure of the connection or of a proxy.
     #[error("{source}")]
     Io {
-        /// The address that was tried, if the dialled one was a name.
+        /// The address that was tried, if the dialled address was a host name.
         addr: Option<SocketAddr>,
         /// The operating system's error.
         source: Arc<io::Error>,
@@ -179,7 +179,7 @@ impl ConnectError {
     }
 }
 
-/// Returns whether this system cannot, or may not, open a connection at all.
+/// Returns whether this system could not, or was not permitted to, open any connection.
 fn is_own(error: &io::Error) -> bool {
     use io::ErrorKind;
     let kinds = [

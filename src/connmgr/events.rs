@@ -95,7 +95,7 @@ impl<A: Address, Io> fmt::Debug for ConnEvents<A, Io> {
     }
 }
 
-/// The manager's end of the stream, which never waits.
+/// The manager's end of the stream. Sending into it never waits.
 ///
 /// The manager checks [`is_full`](Self::is_full) before it starts anything that leads to an event.
 /// The queue may therefore exceed its capacity only by one event per open connection and one per

@@ -20,8 +20,8 @@ pub trait Filter<A>: Send + Sync + 'static {
 
     /// Checks a candidate when a request for it is made, and before each dial.
     ///
-    /// A refused permanent request waits and is checked again. A [lasting](Refusal::is_lasting)
-    /// refusal rejects the request when it is made.
+    /// A refused permanent request waits and is checked again. But if the refusal is
+    /// [lasting](Refusal::is_lasting), the request is rejected when it is made.
     ///
     /// # Errors
     /// The reason for which the candidate is not dialled.

@@ -136,7 +136,7 @@ impl<A: Address> ConnHandle<A> {
 
     /// Retries failed permanent requests early, because the network may have changed.
     ///
-    /// Call it after a suspend, for example. Permanent requests that wait after a failure are
+    /// Call this after a suspend, for example. Permanent requests that wait after a failure are
     /// dialled now, but not before the minimum wait of their backoff has passed since their last
     /// dial. The network no longer counts as down. The manager does the same automatically in two
     /// cases: when a connection succeeds while nothing is connected, and when the dialer [may again

@@ -108,7 +108,8 @@ impl<A: Address> Lease<A> {
 
     /// Reports the connection's end with its reason, and whether to reconnect.
     ///
-    /// A lease that is just dropped reports [`CloseReason::Dropped`] and [`Reconnect::ByKind`].
+    /// A lease that is dropped without this call reports [`CloseReason::Dropped`] and
+    /// [`Reconnect::ByKind`].
     pub fn close(mut self, reason: impl Error + Send + Sync + 'static, reconnect: Reconnect) {
         self.end = (CloseReason::Ended(Arc::new(reason)), reconnect);
     }

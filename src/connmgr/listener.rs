@@ -27,7 +27,8 @@ pub trait Listener: Send + 'static {
     ///
     /// # Errors
     /// The reason for which accepting failed. Unless the error [is fatal](Self::is_fatal), the
-    /// manager retries after 5 ms, doubling up to 1 s; it does the same after a panic.
+    /// manager tries again after a wait of 5 ms, which doubles with each failure up to 1 s. It does
+    /// the same after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
     /// Returns whether the listener will never accept again.

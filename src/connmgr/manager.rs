@@ -45,8 +45,9 @@ impl<D: Dialer> std::fmt::Debug for ConnManager<D> {
 }
 
 impl<D: Dialer> ConnManager<D> {
-    /// Runs until it is [stopped](super::ConnHandle::stop), or its last handle or its events are
-    /// dropped.
+    /// Runs until the manager is [stopped](super::ConnHandle::stop).
+    ///
+    /// Dropping its last handle, or its events, also stops it.
     ///
     /// Dropping the future closes everything at once and emits no events.
     pub async fn run(self) {

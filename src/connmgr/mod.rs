@@ -39,12 +39,12 @@
 //!
 //! # Parts
 //!
-//! A state machine makes the decisions. It knows no socket, task or clock: its inputs are commands
-//! and outcomes, its outputs actions. [`ConnManager`] is the task that carries the actions out and
-//! owns everything. [`ConnHandle`] sends it commands, each of which is answered. [`ConnEvents`] is
-//! the stream of events. While too many events are unread, the manager neither dials nor accepts,
-//! so no event is lost. Each connection comes with its [`Lease`], whose drop *is* the report that
-//! the connection ended.
+//! A state machine makes the decisions. This state machine knows no socket, task or clock: its
+//! inputs are commands and outcomes, its outputs actions. [`ConnManager`] is the task that carries
+//! out the actions and owns all connections and requests. [`ConnHandle`] sends commands to the
+//! manager, which answers each of them. [`ConnEvents`] is the stream of events. While too many
+//! events are unread, the manager neither dials nor accepts, so no event is lost. Each connection
+//! comes with its [`Lease`], whose drop *is* the report that the connection ended.
 //!
 //! # States of a request
 //!
@@ -87,7 +87,8 @@
 //! because waking up costs more than a dial.
 //!
 //! Automatic dials are limited to 8 at once, then 2 a second. After 25 failures in a row the
-//! network counts as down: one dial at a time probes it, with growing waits, until one succeeds.
+//! network counts as down. Then one dial at a time probes the network, with growing waits, until a
+//! dial succeeds.
 //!
 //! The total number of dials in flight is limited, and automatic requests take turns with the
 //! others. No two requests lead to the same address or node ([`ManagerError::AlreadyManaged`]).

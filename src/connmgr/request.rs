@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::error::{CloseReason, ConnectError};
 use crate::settings::settings;
 
-/// An address that connections lead to.
+/// An address to which connections lead.
 ///
 /// Every type that can be cloned, compared, hashed and formatted implements this trait. With TCP
 /// the type is [`SocketAddr`](std::net::SocketAddr).
@@ -100,7 +100,7 @@ impl<A: Address> Candidate<A> {
 
     /// Sets the identity of the remote, such as a node id.
     ///
-    /// At most one request at a time leads to each key. Log lines show it as `node_id`.
+    /// At most one request at a time leads to each key. Log lines show the key as `node_id`.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Key>) -> Self {
         self.key = Some(key.into());
@@ -199,7 +199,7 @@ pub enum ConnState {
     },
     /// The connection is up.
     Established,
-    /// The owner has marked it ready.
+    /// The owner has marked the connection ready.
     Ready,
     /// The last dial failed, and the request waits for the next one.
     Failing,
@@ -259,7 +259,7 @@ impl ConnState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Reconnect {
-    /// By kind: permanent requests are dialled again, automatic ones replaced, others end.
+    /// The kind decides: permanent requests are dialled again, automatic ones replaced, others end.
     #[default]
     ByKind,
     /// Dials the same address again after the usual wait, whatever the kind.
@@ -280,7 +280,7 @@ pub struct RequestInfo<A> {
     pub addr: A,
     /// Its state.
     pub state: ConnState,
-    /// Number of attempts in a row that failed, or whose connection did not last.
+    /// Number of attempts in a row that failed or whose connection did not last.
     pub failures: u32,
     /// Time until the next dial, if the request waits for one.
     pub next_dial: Option<Duration>,
@@ -339,7 +339,7 @@ pub struct Counts {
     pub dialing: usize,
     /// Whether the network [counts as down](super::ConnConfig::with_offline_after).
     ///
-    /// In that case too many automatic dials in a row have failed, and nothing is connected.
+    /// If this is set, too many automatic dials in a row have failed, and nothing is connected.
     pub offline: bool,
 }
 

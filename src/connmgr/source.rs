@@ -33,7 +33,7 @@ impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
     }
 }
 
-/// The result of a call of `next`: the source itself, for the next call, and its answer.
+/// The result of a call of `next`: the source itself, and its answer.
 pub(crate) type Answer<T> = (Box<dyn DynSource<T>>, Option<T>);
 
 /// An [`AddressSource`] of any type.

@@ -62,7 +62,7 @@ impl TokenBucket {
         self.rate = rate;
     }
 
-    /// Takes a token, or returns when there will be one; `None` means never.
+    /// Takes a token, or returns when there will be a token; `None` means never.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         self.refill(now);
         match self.tokens.checked_sub(1) {

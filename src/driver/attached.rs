@@ -1,4 +1,4 @@
-//! The shared protocols, and the state of each on this connection.
+//! The protocols that both sides share, and the state of each protocol on one connection.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -142,7 +142,7 @@ impl Drop for Starting {
     }
 }
 
-/// Returns the protocols' limits, with their queues scaled to the peer's budget.
+/// Returns the protocols' limits, with the queue sizes scaled to the peer's budget.
 ///
 /// Together the queues may take at most half of the budget, because the other half is for the
 /// message being read.

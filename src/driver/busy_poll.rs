@@ -14,7 +14,7 @@ use crate::time::part;
 /// as putting a processor to sleep and waking it up.
 const TURNS: u32 = 64;
 
-/// Interval between messages below which polling may pay off.
+/// Polling may be worth its cost if messages follow each other within this interval.
 const QUICK: Duration = Duration::from_micros(200);
 
 /// Number of quick messages before the first try.
@@ -34,7 +34,7 @@ const SUCCESS: u32 = 16;
 static WORTHWHILE: LazyLock<bool> =
     LazyLock::new(|| available_parallelism().is_ok_and(|processors| processors.get() > 1));
 
-/// Decides whether to poll for the next message or to sleep until it arrives.
+/// Decides whether to poll for the next message, or to sleep until it arrives.
 ///
 /// Waking a sleeping processor takes longer than passing a small message through both ends, and
 /// costs as much processor time as [`TURNS`] polls. So where single messages go back and forth
@@ -175,7 +175,7 @@ mod tests {
         link.receive(100_000, false);
         let tries = link.looked / START;
         assert!(tries < 110, "{tries}");
-        // When polling helps again, it becomes frequent again.
+        // When polling helps again, tries become frequent again.
         link.receive(LONGEST_REST, true);
         link.receive(SUCCESS, true);
         assert_eq!(link.poll.rest, FIRST_REST);

@@ -236,7 +236,7 @@ pub(super) fn number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// Waits for room while the handler makes progress within each stall limit.
+/// Waits for room, as long as the handler makes progress within each stall limit.
 async fn room_or_stall<'a>(
     route: &'a Route,
     bytes: usize,
@@ -250,7 +250,7 @@ async fn room_or_stall<'a>(
             return Ok(room);
         }
         match inbox.progress() {
-            // The handler has taken messages since, so it is slow, not stalled.
+            // The handler has taken messages in the meantime, so it is slow, but not stalled.
             Some(later) if later > progress => progress = later,
             _ => break,
         }

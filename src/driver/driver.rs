@@ -37,7 +37,7 @@ pub struct PeerDriver<T: Transport> {
 }
 
 impl<T: Transport> PeerDriver<T> {
-    /// Matches `protocols` with those of the remote, and prepares the peer.
+    /// Matches `protocols` with the remote's protocols, and prepares the peer.
     ///
     /// A peer without any shared protocol still answers the base protocol.
     ///
@@ -148,7 +148,7 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
-    /// Starts the tasks. Consumes the box, which would otherwise stay allocated for the peer's
+    /// Starts the tasks. This consumes the box, which would otherwise stay allocated for the peer's
     /// lifetime.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {

@@ -17,7 +17,7 @@ settings! {
         /// The events `Added` and `Dropped` do not come from the peer, but from the owner of the
         /// peer set.
         events / with_events: Option<PeerEvents> => &Option<PeerEvents> = None;
-        /// The metric handles that all peers of the node share, with the feature `metrics`.
+        /// With the feature `metrics`: the metric handles that all peers of the node share.
         meters / with_meters: Meters => &Meters = Meters::default();
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Pause<'a> {
     since: Instant,
 }
 
-/// The cause of a pause, and its protocol if there is one.
+/// The cause of a pause, and the protocol that caused it, if there is one.
 pub(super) struct Pausing<'a> {
     pub(super) index: Option<u16>,
     pub(super) capability: Option<&'a Capability>,

@@ -33,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
 type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
 
-/// The tasks of one peer. Dropping it aborts them, which closes the connection.
+/// The tasks of one peer. Dropping this aborts the tasks, which closes the connection.
 pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
     pub(crate) reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
@@ -159,7 +159,7 @@ impl<T: Transport> Tasks<T> {
         }
     }
 
-    /// Ends all tasks in bounded time, and returns the number of unwritten messages.
+    /// Ends all tasks within a limited time, and returns the number of unwritten messages.
     pub(crate) async fn wind_down(
         &mut self,
         peer: &Peer,

@@ -47,7 +47,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
     pub(crate) gather: Gather,
-    /// Whether memory has been allocated for writing since it was last freed.
+    /// Whether anything was written since memory was last freed.
     pub(crate) used: bool,
 }
 
@@ -90,7 +90,7 @@ impl<T: Transport> WriteLoop<T> {
         self.gate.next(batch, limit).await
     }
 
-    /// Seals a batch and writes it, with one call unless it is large.
+    /// Seals a batch and writes it. Unless the batch is large, one call writes all of it.
     ///
     /// No message is sealed twice, because an error here ends the connection. If queued messages
     /// are to be dropped in the meantime, the messages that were not started stay in the batch.

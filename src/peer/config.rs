@@ -6,7 +6,7 @@ use crate::settings::settings;
 settings! {
     /// The timing of a connected peer, and whether it is recorded.
     ///
-    /// The defaults suit the public networks; they stay below the timeouts of every known
+    /// The defaults suit the public networks, and are below the timeouts of every known
     /// implementation.
     #[doc(alias("timeout", "keepalive"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ settings! {
     pub struct PeerConfig {
         /// The interval between Pings.
         ///
-        /// Default: 15 s. The minimum is 1 s, since remotes accept one Ping a second;
+        /// Default: 15 s. Minimum: 1 s, since remotes accept at most one Ping a second.
         /// `Duration::MAX` means never. While this side pauses reading, it repeats an unanswered
         /// Ping after half the interval, but not within a second. So even a remote that receives
         /// nothing else from this side does not consider it dead.

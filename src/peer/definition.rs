@@ -133,8 +133,8 @@ impl Protocol {
 
     /// Returns the protocol's description of one peer.
     ///
-    /// Returns `None` while the protocol's own handshake runs, and [`ProtocolInfo::unknown`] if it
-    /// has no description.
+    /// Returns `None` while the protocol's own handshake runs, and [`ProtocolInfo::unknown`] if the
+    /// protocol has no description.
     #[must_use]
     pub fn peer_info(&self, id: &NodeId) -> Option<ProtocolInfo> {
         self.info.of_peer(*id)

@@ -6,7 +6,7 @@ use crate::channel::{Class, ProtocolConn, ProtocolLimits};
 use crate::message::WireMessage;
 use crate::node::NodeId;
 
-/// A subprotocol as a type, for protocols with their own state.
+/// A subprotocol that is implemented as a type, usually because it has its own state.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -27,7 +27,7 @@ const PING_SPACING: Duration = Duration::from_secs(1);
 pub(crate) enum Action {
     /// Send a Ping now.
     SendPing,
-    /// The remote is gone: it has been silent for this long.
+    /// The remote counts as gone, because it has been silent for this long.
     TimedOut(Duration),
     /// Poll again at this time.
     WaitUntil(Instant),
@@ -48,10 +48,10 @@ enum Ping {
 /// The remote counts as gone when a Ping and the last received byte are both as old as the timeout.
 /// The time during which this side pauses reading does not count.
 ///
-/// At most one Ping is in flight, unless this side has paused reading since it was sent. In that
-/// case the Pong, and the remote's own Pings, may be queued behind data that we have not read. We
-/// therefore send a Ping every half interval, because the remote may receive nothing else from us
-/// and must see that we are alive. While several Pings are outstanding, a Pong may answer an
+/// At most one Ping is in flight, unless this side has paused reading since that Ping was sent. In
+/// that case the Pong, and the remote's own Pings, may be queued behind data that we have not read.
+/// We therefore send a Ping every half interval, because the remote may receive nothing else from
+/// us and must see that we are alive. While several Pings are outstanding, a Pong may answer an
 /// earlier Ping, so a measured round trip can be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -74,7 +74,7 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
-            // Remotes accept one Ping a second.
+            // Remotes accept at most one Ping a second.
             interval: config.ping_interval().max(PING_SPACING),
             // With a timeout of zero, the ping loop would never sleep.
             timeout: config.liveness_timeout().max(Duration::from_millis(1)),
@@ -180,7 +180,8 @@ impl Liveness {
                 return Action::SendPing;
             }
             Ping::Idle => next,
-            // A write that hangs has its own timeout.
+            // No timeout is needed until the Ping is written, since a write that hangs has its own
+            // timeout.
             Ping::Queued { .. } if self.held_up => after(now, half.min(self.timeout)),
             Ping::Queued { .. } => after(now, self.timeout),
             Ping::InFlight { since } => {

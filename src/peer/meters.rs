@@ -8,7 +8,7 @@ use crate::metrics::{Level, NodeLabel};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::setup::Direction;
 
-/// Counts a peer for as long as it is connected.
+/// Counts a peer as long as the peer is connected.
 pub(crate) struct PeerMeter(Level);
 
 impl PeerMeter {

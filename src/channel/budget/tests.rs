@@ -210,7 +210,7 @@ async fn send(peer: &PeerBudget, bytes: usize) {
     }
 }
 
-/// A release in one direction wakes the waiters of the other.
+/// A release in one direction wakes the waiters of the other direction.
 ///
 /// When the node's budget is used up, both directions share the peer's free allowance.
 #[test]

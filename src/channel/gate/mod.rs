@@ -1,8 +1,8 @@
 //! The write gate passes on one message at a time, while the connection is healthy.
 //!
-//! The gate's token is the sealing half of the session. The write loop holds it, and is the only
-//! task that takes messages out of the gate. Each protocol puts its messages into its own lane. The
-//! gate guarantees:
+//! The gate's token is the sealing half of the session. The write loop holds this token, and is the
+//! only task that takes messages out of the gate. Each protocol puts its messages into its own
+//! lane. The gate guarantees:
 //!
 //! - messages go out one at a time, those of one lane in order;
 //! - control frames go first, then the most urgent class of lanes; within a class, lanes take turns
@@ -70,7 +70,7 @@ struct State {
     waits: Box<[Option<Box<Waits>>]>,
     outgoing: Outgoing,
     phase: Phase,
-    /// The failed write that closed the gate, if one did.
+    /// The error of the failed write, if that is what closed the gate.
     failure: Option<WriteError>,
     /// Set when queued messages were dropped. From then on, no further message of a batch may be
     /// started.
@@ -200,7 +200,7 @@ impl WriteGate {
         self.lock().dropping
     }
 
-    /// Waits for something to write, and moves up to `limit` bytes of it into `batch`.
+    /// Waits for messages, and moves up to `limit` bytes of them into `batch`.
     ///
     /// A single message may exceed `limit`. Messages that are still in `batch` from the last call
     /// count as not written, and `batch` is cleared first. Cancel safe. Only the write loop calls
@@ -321,7 +321,7 @@ impl WriteGate {
         room.map_err(NotQueued::OverBudget)
     }
 
-    /// The budget that messages in the gate are charged to.
+    /// The budget to which messages in the gate are charged.
     pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
         &self.budget
     }

@@ -26,7 +26,7 @@ pub(crate) struct SharedPayload {
 impl SharedPayload {
     /// Compresses a payload, and charges both forms to the node.
     ///
-    /// Returns `None` if the node has no room for them.
+    /// Returns `None` if the node has no room for both forms.
     ///
     /// # Errors
     /// [`SealError`] if the payload is too large.

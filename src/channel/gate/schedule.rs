@@ -62,7 +62,7 @@ pub(crate) struct Dropped {
     pub(crate) cost: Cost,
 }
 
-/// Receives the notification that a message was handed to the socket.
+/// Who is notified that a message was handed to the socket.
 #[derive(Debug)]
 pub(crate) enum Flushed {
     /// A caller that waits for this message. The sender is dropped if the message is never written.
@@ -277,7 +277,7 @@ impl Schedule {
         batch.left = self.lanes.iter().map(|lane| lane.queue.len()).sum();
     }
 
-    /// Lets a lane send until its share of the round is used up or the batch is full.
+    /// Lets a lane send until the batch is full or the lane's share is exhausted.
     fn take_turn(&mut self, class: Class, lane: usize, batch: &mut Batch, limit: usize) {
         let alone = self.turns.is_alone(class);
         let state = &mut self.lanes[lane];

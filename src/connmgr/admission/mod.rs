@@ -6,8 +6,8 @@
 //! | incomplete handshakes | a /24 or /64; a /16 or /48; a /32 of IPv6 | 8; 16; 24 |
 //! | new handshakes | all | 40 at once, then 20/s |
 //!
-//! The default rates suit a node that does little else. A server sets its own rates, based on the
-//! measured cost of a handshake: see its configuration.
+//! The default rates suit a node that does little else. A server has its own default, which is
+//! based on the measured cost of a handshake; see [`ServerConfig`](crate::ServerConfig).
 //!
 //! [`Admission::accept`] checks the first limit. An admission that is used as a [`Filter`] does the
 //! same. [`Admission::handshake`] checks the other limits, and counts the handshake until the
@@ -73,7 +73,7 @@ impl AdmissionConfig {
         self
     }
 
-    /// Sets the addresses that may return at once; [`is_local`] by default.
+    /// Sets which addresses may connect again at once; by default those that [`is_local`] accepts.
     ///
     /// All other limits apply to these addresses, too.
     #[must_use]
@@ -144,7 +144,7 @@ impl Admission {
         state.config = config;
     }
 
-    /// Accepts a connection from `ip`, if its last one was long enough ago.
+    /// Accepts a connection from `ip`, if its last accepted connection is old enough.
     ///
     /// # Errors
     /// [`Refusal::TooSoon`] if a connection from `ip` was accepted too recently. A refused attempt

@@ -53,7 +53,7 @@ impl<A: Address> Machine<A> {
         Ok(id)
     }
 
-    /// Ends a request's connection, or the request itself if it has none.
+    /// Ends a request's connection, or the request itself if it has no connection.
     ///
     /// With `Force`, a request without a connection continues instead. If it waits, it is dialled
     /// at once.
@@ -147,7 +147,7 @@ impl<A: Address> Machine<A> {
         self.pump(now);
     }
 
-    /// Ends a request for good, whatever it is doing.
+    /// Ends a request for good, in whatever phase it is.
     pub(in crate::connmgr) fn remove(
         &mut self,
         id: ReqId,
@@ -174,7 +174,7 @@ impl<A: Address> Machine<A> {
 
     /// Changes the number of automatic connections to hold.
     ///
-    /// Excess attempts are cancelled; excess connections are left to end on their own.
+    /// Excess attempts are cancelled. Excess connections stay until they end.
     pub(in crate::connmgr) fn set_target(
         &mut self,
         target: usize,

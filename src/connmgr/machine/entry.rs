@@ -7,26 +7,26 @@ use crate::connmgr::request::{
     Address, Candidate, ConnState, Count, Counts, Kind, ReqId, RequestInfo,
 };
 
-/// The phase of a live request; terminal ones are forgotten.
+/// The phase of a request that has not ended. One that has ended is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It waits for a dial slot.
+    /// The request waits for a dial slot.
     Queued {
-        /// Its position in the queue.
+        /// The request's position in the queue.
         place: u64,
     },
-    /// Its dial is in flight.
+    /// The request's dial is in flight.
     Dialing,
-    /// It waits until a given time.
+    /// The request waits until a given time.
     Waiting {
         until: Instant,
-        /// Whether it waits after a failed dial, rather than after the end of a connection.
+        /// Whether the wait follows a failed dial. Otherwise it follows the end of a connection.
         failed: bool,
     },
-    /// It is connected.
+    /// The request is connected.
     Connected {
         since: Instant,
-        /// Whether its owner has marked it ready.
+        /// Whether the owner has marked the connection ready.
         ready: bool,
     },
 }

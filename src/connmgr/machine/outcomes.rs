@@ -9,7 +9,7 @@ use crate::connmgr::error::{CloseReason, ConnectError, Refusal};
 use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
 use crate::time::after;
 
-/// Minimum time between two signs of life that speed up dials.
+/// Minimum time between two new connections that count as signs that the network is back.
 const REVIVE_GAP: Duration = Duration::from_secs(60);
 
 impl<A: Address> Machine<A> {

@@ -22,7 +22,7 @@ pub(super) enum Pace {
     Wait,
 }
 
-/// The last results of dials to one family of addresses.
+/// What the last dials to one family of addresses showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Unknown,
@@ -70,7 +70,8 @@ impl Pacing {
 
     /// Returns whether every dialled family has failed too often.
     ///
-    /// An open connection proves that the network works.
+    /// With an open connection the network is never down, because the connection proves that it
+    /// works.
     pub(super) fn is_offline(&self, connected: bool) -> bool {
         !connected && self.probes() > 0
     }
@@ -109,7 +110,7 @@ impl Pacing {
         }
     }
 
-    /// Handles the source's answer; `found` is set if it contained an address.
+    /// Handles the source's answer; `found` tells whether the answer contains an address.
     pub(super) fn on_answer(&mut self, found: bool, now: Instant, rng: &mut impl Rng) {
         self.asking = false;
         if found {
