@@ -82,7 +82,7 @@ impl TokenBucket {
         let short = short.max(Self::short(self.bytes, self.quota.bytes, bytes as f64));
         if short > 0.0 {
             let wait = Duration::try_from_secs_f64(short).unwrap_or(Duration::MAX);
-            // Wait at least for the resolution of timers.
+            // Never wait for less than the resolution of timers.
             return Err(after(now, wait.max(Duration::from_millis(1))));
         }
         self.messages -= 1.0;

@@ -47,7 +47,7 @@ pub enum ConnEvent<A: Address, Io> {
         /// Time until the next dial; `None` if the request is not dialled again.
         retry_in: Option<Duration>,
     },
-    /// An accepted connection was closed at once.
+    /// An accepted connection was closed at once, because the manager does not allow it.
     InboundRejected {
         /// The remote address.
         addr: A,

@@ -77,10 +77,10 @@ impl<A: Address> Lease<A> {
         self.kind
     }
 
-    /// Marks the connection as good, which an open socket alone does not prove.
+    /// Marks the connection as good.
     ///
-    /// When a good connection ends, this does not count as a failure, and the next wait is short.
-    /// One call is enough.
+    /// An open socket alone does not prove that a connection is good. When a good connection ends,
+    /// this does not count as a failure, and the next wait is short. One call is enough.
     pub fn mark_ready(&self) {
         if !self.ready.swap(true, Ordering::Relaxed) {
             self.notices.push_over_bound(Notice::Ready {

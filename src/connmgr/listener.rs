@@ -33,10 +33,10 @@ pub trait Listener: Send + 'static {
 
     /// Returns whether the listener will never accept again.
     ///
-    /// By default the only fatal system error is that the descriptor is not a socket. All others
-    /// may pass: a single connection may fail in many ways, a firewall may refuse a connection
-    /// (`EPERM`), or the system may lack file descriptors or memory. An error that is not a system
-    /// error is fatal if it reports that there is nothing to accept from.
+    /// By default the only fatal system error is that the descriptor is not a socket. All other
+    /// system errors may be temporary: a single connection may fail in many ways, a firewall may
+    /// refuse a connection (`EPERM`), or the system may lack file descriptors or memory. An error
+    /// that is not a system error is fatal if it reports that there is nothing to accept from.
     fn is_fatal(&self, error: &io::Error) -> bool {
         use io::ErrorKind;
         match error.raw_os_error() {

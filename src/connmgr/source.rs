@@ -34,6 +34,8 @@ impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
 }
 
 /// The result of a call of `next`: the source itself, and its answer.
+///
+/// The source is returned so that it can be called again.
 pub(crate) type Answer<T> = (Box<dyn DynSource<T>>, Option<T>);
 
 /// An [`AddressSource`] of any type.

@@ -316,7 +316,7 @@ impl Peer {
         printable(&String::from_utf8_lossy(client), client.len())
     }
 
-    /// All capabilities that the remote announced, in order.
+    /// All capabilities that the remote announced, sorted by name and version.
     #[must_use]
     pub fn capabilities(&self) -> &[Capability] {
         &self.0.about.hello.capabilities
@@ -336,7 +336,7 @@ impl Peer {
             .any(|cap| cap.name() == name && versions.contains(&cap.version()))
     }
 
-    /// The remote's Hello, with its capabilities in order.
+    /// The remote's Hello, with its capabilities sorted by name and version.
     #[must_use]
     pub fn hello(&self) -> &Hello {
         &self.0.about.hello

@@ -82,7 +82,7 @@ pub struct PeerInfo {
     pub record: Option<NodeRecord>,
     /// The full client name.
     pub client: String,
-    /// All announced capabilities, in order.
+    /// All announced capabilities, sorted by name and version.
     pub capabilities: Vec<CapabilityInfo>,
     /// Which side opened the connection.
     pub direction: Direction,
@@ -119,9 +119,9 @@ pub struct CapabilityInfo {
     pub name: String,
     /// The capability's version.
     pub version: u64,
-    /// The capability's first message code, if it is shared.
+    /// The capability's first message code, if the capability is shared.
     pub offset: Option<u64>,
-    /// The number of the capability's message codes, if it is shared.
+    /// The number of the capability's message codes, if the capability is shared.
     pub length: Option<u64>,
 }
 

@@ -222,7 +222,7 @@ pub(crate) struct PingLimiter {
 }
 
 impl PingLimiter {
-    /// `since` is the time of the handshake, since no Ping can be older than that.
+    /// `since` is the time of the handshake. No Ping can be older than that.
     pub(crate) fn new(since: Instant) -> Self {
         Self { since, admitted: 0 }
     }

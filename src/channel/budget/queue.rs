@@ -106,7 +106,7 @@ impl QueueCharge {
         }
     }
 
-    /// Hands the charge for `bytes` over to the peer's lane, which now releases it.
+    /// Hands the charge for `bytes` over to the peer's lane, which will release it.
     pub(crate) fn hand_over(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }

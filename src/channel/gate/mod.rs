@@ -52,7 +52,7 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, one entry for each lane.
     room: Vec<Notify>,
-    /// Wakes callers that wait for memory or for the end.
+    /// Wakes callers that wait for memory, or until nothing can be sent any more.
     changed: Notify,
     kept: KeptPayloads,
     sources: Sources,

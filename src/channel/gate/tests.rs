@@ -289,7 +289,7 @@ fn few_senders_keep_an_encoded_message_while_they_wait() {
     let live = LIVE.load(Ordering::Relaxed);
     assert_eq!(live, 2 * size + kept::MOST);
     // A message that may not be kept is encoded again. A message above the limit is kept if no
-    // other is.
+    // other message is kept.
     let mut batch = Batch::default();
     let mut written = 0;
     while gate.next(&mut batch, usize::MAX).now_or_never().is_some() {

@@ -34,7 +34,7 @@ pub(super) use action::{Action, Opening};
 use entry::{Entry, Phase, counter};
 use pacing::Pacing;
 
-/// Number of waiting requests for each millisecond of delay; see `next_deadline`.
+/// For this many waiting requests, one millisecond of delay is added; see `next_deadline`.
 const WAITING_PER_MILLI: u64 = 20;
 
 /// The maximum delay of a request due to batching.
