@@ -18,7 +18,7 @@ use super::request::Candidate;
 use super::source::{AddressSource, DynSource};
 use crate::settings::TooSmall;
 
-/// Number of commands in the queue from which a handle has to wait.
+/// While this many commands are queued, a handle has to wait.
 const COMMANDS: usize = 64;
 
 /// Builds a connection manager; see [`ConnManager::builder`].

@@ -77,7 +77,7 @@ pub enum PeerError {
     /// The remote sent more than five Pings plus one per 0.9 s of the connection.
     #[error("the remote sent too many pings")]
     PingFlood,
-    /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
+    /// A Ping was outstanding, and nothing arrived for longer than the liveness timeout.
     #[error("the remote is silent: no answer to a ping within {0:?}")]
     Silent(Duration),
     /// A message arrived too slowly, see [`PeerConfig::with_message_timeout`].

@@ -211,7 +211,7 @@ impl<A: Address> Machine<A> {
 
     /// Changes the address of a permanent request.
     ///
-    /// A dial of the old address, or a wait for one, is cancelled; a connection stays.
+    /// A dial of the old address, or a wait before the next dial, is cancelled; a connection stays.
     pub(in crate::connmgr) fn set_addr(
         &mut self,
         id: ReqId,
