@@ -105,8 +105,8 @@ pub enum TransferLimit {
 pub struct SlowTransfer {
     /// The limit that was exceeded.
     pub limit: TransferLimit,
-    /// The duration of that limit. The limit on the total counts from the first byte, the other
-    /// from the last byte so far.
+    /// The duration of that limit. [`Total`](TransferLimit::Total) counts from the first byte,
+    /// [`Progress`](TransferLimit::Progress) from the last byte so far.
     pub waited: Duration,
     /// The number of bytes transferred.
     pub done: usize,

@@ -193,7 +193,7 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Changes the limit on dials in flight and the rate of automatic ones.
+    /// Changes the limit on dials in flight, and the rate of automatic dials.
     ///
     /// Dials in flight continue.
     pub(in crate::connmgr) fn set_dial_limits(

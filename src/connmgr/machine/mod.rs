@@ -64,7 +64,7 @@ pub(super) struct Machine<A: Address> {
     has_source: bool,
     rng: StdRng,
     paused: bool,
-    /// When the network was last considered to have changed.
+    /// When failed requests were last retried early, because the network might have changed.
     revived: Option<Instant>,
     /// Number of requests that the filter refused since the last `set_paused`.
     refusals: usize,
