@@ -17,7 +17,7 @@ pub(crate) struct AckTable(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     by_number: HashMap<u64, AckSender>,
-    /// The size of the table at which dropped waiters are removed.
+    /// When the table reaches this size, waiters whose calls were dropped are removed.
     prune_at: usize,
 }
 
@@ -37,7 +37,7 @@ impl AckTable {
         waiter.is_some_and(|waiter| waiter.send(answer).is_ok())
     }
 
-    /// Fails all waiters: no answer can arrive any more.
+    /// Fails all waiters, because no answer can arrive any more.
     pub(crate) fn fail(&self, error: &CommError) {
         let waiting = std::mem::take(&mut self.lock().by_number);
         for waiter in waiting.into_values() {

@@ -4,10 +4,10 @@ use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::{MAX_PAYLOAD, message_id};
 use crate::settings::{TooSmall, settings};
 
-/// The largest bound of a queue in messages, which its semaphore can still count.
+/// The largest bound of a queue in messages. The queue's semaphore can count that many.
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
 
-/// The largest message that fits any connection, whatever message ids it assigns.
+/// The largest message that fits any connection, whatever message ids the connection assigns.
 const MAX_MESSAGE: usize = MAX_PAYLOAD + 1 - message_id::MAX_LENGTH;
 
 settings! {
@@ -18,13 +18,13 @@ settings! {
     pub struct Config {
         /// The time since the Unix epoch when the layer starts; tokio's clock advances it.
         ///
-        /// Identities are checked against this time. Default: `None`, which is the system's clock.
-        /// The layer follows corrections of that clock.
+        /// Identities are checked against this time. Default: `None`; the layer then uses the
+        /// system's clock, and follows its corrections.
         unix_time / with_unix_time: Option<Duration> = None;
         /// How many messages may wait for one destination; at least 1.
         ///
-        /// They wait while it is dialled or slow. Values above 268,435,455 are reduced to that.
-        /// Default: 256.
+        /// Messages wait while the destination is being dialled or reads slowly. Values above
+        /// 268,435,455 are reduced to that. Default: 256.
         queue_messages / with_queue_messages: usize = 256, |messages: usize| messages.min(MAX_QUEUE);
         /// How many bytes may wait for one destination.
         ///
@@ -55,7 +55,8 @@ settings! {
         /// The time within which two connections of one identity count as simultaneous.
         ///
         /// Of two simultaneous connections, both sides keep the one that the node with the larger
-        /// id dialled. Otherwise they keep the newer one. Default: 5 s.
+        /// id dialled. Of connections that are not simultaneous, they keep the newer one. Default:
+        /// 5 s.
         simultaneous / with_simultaneous: Duration = Duration::from_secs(5);
         /// How many nodes are dialled at the same time.
         ///

@@ -22,7 +22,7 @@ use crate::peer::Peer;
 use crate::peer::ProtocolError;
 use crate::setup::Direction;
 
-/// How long a replaced connection still receives messages sent before the remote noticed.
+/// How long a replaced connection still receives, since the remote may not have noticed yet.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -41,9 +41,10 @@ pub(crate) async fn run(
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
     if let Some((Purpose::Probe, mut result)) = purpose {
-        // A probe proves no identity. The sender of `result` is dropped when the attempt ends.
+        // A probe proves no identity, so this only waits until the attempt ends. Then the sender of
+        // `result` is dropped.
         tokio::select! {
-            // The end is checked first: after it there is no peer to prove an identity to.
+            // The end is checked first, because after it there is no peer to prove an identity to.
             biased;
             () = peer.ending() => return Ok(()),
             () = shared.stopping.cancelled() => {}
@@ -67,7 +68,7 @@ pub(crate) async fn run(
         return Ok(());
     }
     if their_probe {
-        // The remote's probe is complete, so the remote ends the connection.
+        // The remote only wanted to know which identity is here, and now ends the connection.
         let limit = shared.config.handshake_timeout();
         tokio::select! {
             // The order does not matter: each branch ends the wait.
@@ -92,8 +93,8 @@ pub(crate) async fn run(
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity is kept");
-            // Messages that the remote sends before it notices are still received. `kept` sends the
-            // answers.
+            // Until the remote notices, its messages over this connection are still received. The
+            // answers go over the connection `kept`.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;
@@ -127,7 +128,8 @@ async fn prove(
 fn refuse(shared: &Shared, peer: &Peer, error: EstablishError) -> ProtocolError {
     let node = peer.id();
     debug!(%node, %error, "no identity established");
-    // A remote that only probes ends the connection earlier, which is not an error.
+    // A remote that only probes ends the connection without proving an identity, which is not an
+    // error.
     if !matches!(error, EstablishError::Ended | EstablishError::Stopped) {
         shared.stats.refused.add(1);
         let error = error.clone();
@@ -193,7 +195,8 @@ async fn serve(
         open: true,
     };
     let (reason, error) = tokio::select! {
-        // This side's decision is checked first: an end that it causes must not report a dead peer.
+        // A decision of this side to close is checked first, because an end that this side causes
+        // must not be reported as a dead peer.
         biased;
         reason = entry.control.closed() => (reason, None),
         end = work.run() => end,
@@ -217,8 +220,8 @@ struct Work {
 }
 
 impl Work {
-    /// Receives over a connection of `info`, and answers over that of `entry`. Nothing is written
-    /// until there is a writer.
+    /// Receives messages over the connection that `info` describes, and answers them over that of
+    /// `entry`. Until there is a writer, nothing is written.
     fn new(
         shared: &Arc<Shared>,
         entry: &Entry,
@@ -255,8 +258,8 @@ impl Work {
         loop {
             tokio::select! {
                 // The handler runs first: received messages are handed over before more are read.
-                // The reader runs before the writer, since it knows better how the connection
-                // ended.
+                // The reader runs before the writer, because the reader knows better how the
+                // connection ended.
                 biased;
                 () = &mut self.handler => {}
                 end = &mut self.reader => return end,
@@ -265,7 +268,7 @@ impl Work {
         }
     }
 
-    /// Hands over messages that have arrived or still arrive, for `limit` at most.
+    /// Hands over the messages that have arrived, and those that arrive within `limit`.
     async fn drain(&mut self, limit: Duration) {
         let rest = async {
             while !self.handler.is_terminated() {

@@ -76,7 +76,7 @@ impl Connector for Server {
         if error.reason() != Some(DisconnectReason::ALREADY_CONNECTED) {
             return Err(error);
         }
-        // The node dialled us at the same time: its connection exists or is about to exist.
+        // The node dialled us at the same time, so its connection exists or is about to exist.
         let appears = async {
             loop {
                 if let Some(peer) = self.peer(&id) {

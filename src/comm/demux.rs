@@ -24,20 +24,22 @@ use crate::time::after;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The connection of the message waits for room, for this time at most.
+    /// The connection that received the message waits for room, for this time at most.
     ///
-    /// Its later messages wait too, including those for other subscriptions. Acknowledgements wait
-    /// only once the connection's receive queue is full. After that time the message is dropped,
-    /// and so are all further ones until the subscription reads again.
+    /// Later messages of the connection wait too, including those for other subscriptions.
+    /// Acknowledgements wait only when the connection's receive queue is full. If there is still no
+    /// room after this time, the message is dropped, and so are all further messages until the
+    /// subscription reads again.
     Wait(Duration),
-    /// The newest message of the identity with the most waiting is dropped.
+    /// The newest message of the identity whose waiting messages take up the most is dropped.
     ///
-    /// This is the new message, unless another identity's messages take up more.
+    /// That is the new message itself, unless the waiting messages of another identity take up
+    /// more.
     DropNewest,
-    /// The oldest messages of the identity with the most waiting are dropped.
+    /// The oldest messages of the identity whose waiting messages take up the most are dropped.
     ///
-    /// This continues until there is room. The new message counts as waiting. If its identity then
-    /// has the most waiting but no older message, the new message itself is dropped.
+    /// Messages are dropped until there is room. The new message counts as waiting. If its identity
+    /// then takes up the most, but has no older message, the new message itself is dropped.
     DropOldest,
     /// The subscription closes; its waiting messages can still be read.
     Close,
@@ -46,7 +48,8 @@ pub enum Overflow {
 settings! {
     /// The bounds of one subscription.
     ///
-    /// An empty subscription accepts a message of any size. Identities are served in turn.
+    /// A subscription in which no message waits accepts a message of any size. The messages of
+    /// different identities are read in turn.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SubscriptionConfig {
         /// How many messages may wait to be read. Default: 256.
@@ -82,7 +85,7 @@ pub struct Demux<T> {
 }
 
 struct Subscribers<T> {
-    /// Replaced as a whole, so that handing out a message only clones the `Arc`.
+    /// The list is only replaced as a whole. So handing out a message only clones the `Arc`.
     slots: Arc<Vec<Arc<Slot<T>>>>,
     closed: bool,
 }
@@ -152,9 +155,9 @@ impl<T: Clone> Demux<T> {
 
     /// Hands a message of `size` bytes to all subscriptions whose predicate holds.
     ///
-    /// They are served in the order in which they were added. Those with room receive the message
-    /// immediately; for the others, their policies decide. Returns how many received it. After
-    /// [`close`](Self::close) no predicate is called.
+    /// The subscriptions are served in the order in which they were added. A subscription with room
+    /// receives the message immediately; for one without room, its policy decides. Returns how many
+    /// subscriptions received the message. After [`close`](Self::close) no predicate is called.
     ///
     /// # Cancel safety
     /// A dropped call may have handed the message to only some of the subscriptions.
@@ -175,7 +178,8 @@ impl<T: Clone> Demux<T> {
         at_once.taken + waiting.finish(source, message, size).await.taken
     }
 
-    /// Like [`publish`](Self::publish), but returns the subscriptions that it would wait for.
+    /// Like [`publish`](Self::publish), but returns the subscriptions that `publish` would wait
+    /// for.
     pub(crate) fn offer(
         &self,
         source: Option<PeerId>,
@@ -267,7 +271,7 @@ enum Offer {
 }
 
 impl<T: Clone> Slot<T> {
-    /// Asks the predicate. A panic in it ends the subscription.
+    /// Asks the predicate. If the predicate panics, the subscription ends.
     fn wants(&self, message: &T) -> bool {
         let wants = caught("a predicate", || (self.predicate)(message));
         wants.unwrap_or_else(|| {
@@ -317,7 +321,7 @@ impl<T: Clone> Slot<T> {
             match self.queue.push_from(source, message.clone(), size) {
                 Ok(()) => return Offer::Taken { crowded_out: 0 },
                 Err(Full::Closed) => return Offer::Gone,
-                // Another connection has taken the room.
+                // Another connection has taken the room, so wait again.
                 Err(Full::NoRoom(_)) => {}
             }
         }

@@ -56,8 +56,8 @@ pub enum CommError {
     },
     /// The node proved an identity other than the expected one.
     ///
-    /// Only [`Comm::handshake`](super::Comm::handshake) rejects an identity of the same
-    /// organisation.
+    /// [`Comm::handshake`](super::Comm::handshake) fails with this for every other identity. All
+    /// other calls accept another identity of the same organisation.
     #[error("{actual} answers where {expected} was expected")]
     IdMismatch {
         /// The expected id.
@@ -71,7 +71,7 @@ pub enum CommError {
     /// The message is larger than the configuration allows.
     #[error("a message of {size} bytes is over the limit of {limit}")]
     TooLarge {
-        /// Its encoded size in bytes.
+        /// The encoded size of the message in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -126,8 +126,8 @@ impl CommError {
         }
     }
 
-    /// Returns the kind of the error as a metric label. Kinds that never end a message share
-    /// `other`.
+    /// Returns the kind of the error as a metric label. Kinds that never make a message fail share
+    /// the label `other`.
     pub(crate) fn label(&self) -> &'static str {
         match self.kind() {
             CommErrorKind::Nack | CommErrorKind::Misuse => "other",
@@ -152,7 +152,7 @@ pub enum ConnectionEnd {
     /// The layer was stopped.
     #[error("comm is stopping")]
     Stopped,
-    /// Another connection of the same identity replaced it.
+    /// Another connection of the same identity replaced this one.
     #[error("replaced by another connection")]
     Replaced,
     /// The remote sent a malformed message.
@@ -167,7 +167,7 @@ pub enum ConnectionEnd {
 }
 
 impl ConnectionEnd {
-    /// Whether this side ended the connection, so that the remote is not presumed dead.
+    /// Whether this side ended the connection; the remote is then not presumed dead.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(

@@ -17,7 +17,7 @@ use crate::setup::Direction;
 
 const DOMAIN: &[u8] = b"peermux/comm/1/establish";
 
-/// Why the remote did not prove an identity; one variant for each step.
+/// Why the remote did not prove an identity, with one variant for each step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstablishError {
@@ -27,7 +27,7 @@ pub enum EstablishError {
         /// The time limit.
         after: Duration,
     },
-    /// The connection ended first.
+    /// The connection ended before the proof was complete.
     #[error("the connection ended first")]
     Ended,
     /// This node's proof could not be made.
@@ -93,7 +93,7 @@ impl EstablishError {
     }
 }
 
-/// A failed proof, which disconnects the peer: our error, and the reason for the remote.
+/// A failed proof, which disconnects the peer: our error, and the remote's disconnect reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct EstablishFailure {
@@ -256,7 +256,7 @@ pub(crate) async fn exchange(
         direction: peer.direction(),
         signed: terms.theirs(&theirs).into(),
         identity: record.identity.clone(),
-        // Copied, since a slice would keep the whole received message in memory.
+        // The signature is copied, since a slice would keep the whole received message in memory.
         signature: Bytes::copy_from_slice(&theirs.signature),
     };
     let probe = theirs.probe;

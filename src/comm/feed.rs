@@ -6,7 +6,7 @@ use crate::mutex::Mutex;
 /// How many events a slow reader may be behind before it loses the oldest.
 const BACKLOG: usize = 1024;
 
-/// A feed that can end. [`tell`](Self::tell) never waits.
+/// A feed of events that can end. [`tell`](Self::tell), which adds an event, never waits.
 pub(crate) struct Feed<T>(Mutex<Option<EventFeed<T>>>);
 
 impl<T: Clone + Send + 'static> Default for Feed<T> {
@@ -16,7 +16,7 @@ impl<T: Clone + Send + 'static> Default for Feed<T> {
 }
 
 impl<T: Clone + Send + 'static> Feed<T> {
-    /// Returns all events from now on; after the end, a stream that has ended.
+    /// Returns a stream of all events from now on. If the feed has ended, so has the stream.
     pub(crate) fn listen(&self) -> EventStream<T> {
         match &*self.0.lock() {
             Some(feed) => feed.subscribe(),

@@ -26,8 +26,8 @@ impl Sender {
     }
 }
 
-/// The senders of one connection's messages, in the order of writing. So the number of written
-/// messages suffices to find the senders to notify.
+/// The senders of one connection's messages, in the order in which the messages are written.
+/// Because of this order, the number of written messages suffices to find the senders to notify.
 #[derive(Debug)]
 pub(crate) struct Handed {
     senders: Mutex<VecDeque<Sender>>,
@@ -40,7 +40,7 @@ impl Handed {
         Self { senders, stats }
     }
 
-    /// The senders, locked while messages are handed over.
+    /// Locks the list of senders, for as long as messages are handed over.
     pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<Sender>> {
         self.senders.lock()
     }
@@ -61,7 +61,7 @@ impl Handed {
         }
     }
 
-    /// Fails the rest, since it is no longer reported whether they were written.
+    /// Fails the remaining messages, since nobody reports any more whether they were written.
     pub(crate) fn fail(&self) {
         let senders = std::mem::take(&mut *self.lock());
         for sender in senders {

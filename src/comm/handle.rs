@@ -115,9 +115,10 @@ impl Comm {
 
     /// Sends a message to each of `peers`, connecting to those that are not yet connected.
     ///
-    /// It never waits: a message that finds its queue full is dropped. Messages from one task to
-    /// one peer keep their order. Returns one receipt for each peer, in order; each reports the
-    /// outcome of its message. They need not be awaited.
+    /// The call never waits: if the queue of a peer is full, the message to that peer is dropped.
+    /// Messages from one task to one peer keep their order. Returns one receipt for each peer, in
+    /// the order of `peers`. A receipt reports the outcome of the message to its peer; it need not
+    /// be awaited.
     pub fn send(&self, message: &Envelope, peers: &[RemotePeer]) -> Vec<Receipt> {
         let payload = message.encode(0, self.shared.memory.spare());
         let send = |peer: &RemotePeer| Receipt {
@@ -129,8 +130,8 @@ impl Comm {
 
     /// Like [`send`](Self::send), but calls `on_failure` for each peer whose message was not sent.
     ///
-    /// It receives the peer and the reason. Calls run one after another on a task of the layer, so
-    /// each must return quickly. After a panic it is not called again.
+    /// `on_failure` receives the peer and the reason. It runs on a task of the layer, for one peer
+    /// after another, so it must return quickly. If it panics, it is not called again.
     pub fn send_with_callback(
         &self,
         message: &Envelope,
@@ -156,7 +157,7 @@ impl Comm {
 
     /// Like [`send`](Self::send) to one peer, but waits for room in its queue.
     ///
-    /// It waits for at most `limit`. Waiting calls are served in order.
+    /// The call waits for at most `limit`. If several calls wait, they are served in their order.
     ///
     /// # Errors
     /// [`CommError::Deadline`] if there is no room in time; otherwise the reason why the peer
@@ -187,10 +188,11 @@ impl Comm {
 
     /// Sends a message to each of `peers`, and waits for acknowledgements.
     ///
-    /// It returns when `policy.min()` of them have acknowledged it, when all have answered or
-    /// failed, or at the deadline. Duplicate peers count once. The result contains the outcomes
-    /// known by then; at the deadline that is one for each peer. After the layer has stopped, each
-    /// peer fails with [`CommError::Stopped`]. Without peers the result is empty.
+    /// The call returns when `policy.min()` of the peers have acknowledged the message, when all
+    /// have answered or failed, or at the deadline. Duplicate peers count once. The result contains
+    /// the outcomes that are known by then; at the deadline, there is one for each peer. After the
+    /// layer has stopped, each peer fails with [`CommError::Stopped`]. Without peers the result is
+    /// empty.
     ///
     /// # Errors
     /// [`CommError::TooManyAcks`] if there are peers, but fewer than `policy.min()`; then nothing
@@ -298,9 +300,11 @@ impl Comm {
                     Landed::Open(info) if peer.id().is_none_or(|id| id == info.id) => {
                         return Ok(info);
                     }
-                    // The next iteration checks whether this other identity is acceptable.
+                    // A connection is open, so the next iteration finds it, and checks whether its
+                    // identity is acceptable.
                     Landed::Open(_) => {}
-                    // The attempt was for another purpose, and does not stay open.
+                    // The attempt had another purpose, and its connection does not stay open. Wait
+                    // for its end, then try again.
                     Landed::Handshake(_) | Landed::Probe(_) => self.until_over(&peer.node()).await,
                 }
             }
@@ -310,7 +314,8 @@ impl Comm {
             .unwrap_or(Err(CommError::Deadline { after: limit }))
     }
 
-    /// The limit for two attempts in a row. The first may be for a lesser purpose.
+    /// The time limit for two attempts in a row. Two are needed if the first is another call's
+    /// probe or handshake.
     fn handshake_limit(&self) -> Duration {
         let config = &self.shared.config;
         let proof = config.handshake_timeout().saturating_mul(2);
@@ -436,7 +441,7 @@ impl Comm {
         self.shared.dead.listen()
     }
 
-    /// Reports ids that another identity of their organisation replaced, or that were removed.
+    /// Reports ids of identities that were removed, or replaced by another of their organisation.
     ///
     /// An identity is removed when it expires, when the provider no longer accepts it, when it has
     /// been unused for too long, or to make room for a new one. A reader that falls 1024 ids behind
@@ -498,13 +503,13 @@ impl Comm {
         self.shared.table().identities.list()
     }
 
-    /// Adds an identity that was learned elsewhere, for example from a file.
+    /// Adds an identity that this node learned elsewhere, for example from a file.
     ///
-    /// Another source is a message that others pass on. The identity is treated like one that a
-    /// connection has proven: the provider examines it now and at intervals, it counts towards the
-    /// [bound](super::IdentityLimits) of remembered identities, and
-    /// [`identity_switch`](Self::identity_switch) reports its removal. This does not prove that a
-    /// node holds the identity.
+    /// Another example is the identity of the author of a message that others passed on. An added
+    /// identity is treated like one that a connection has proven: the provider examines it now and
+    /// at intervals, it counts towards the [bound](super::IdentityLimits) of remembered identities,
+    /// and [`identity_switch`](Self::identity_switch) reports its removal. This does not prove that
+    /// a node holds the identity.
     ///
     /// # Errors
     /// [`IdentityError`] if it is not valid now, or if it is longer than 16 KiB, the most that a
@@ -555,8 +560,9 @@ impl Comm {
     /// Stops the layer: queued messages fail, connections close, and all streams end.
     ///
     /// New messages and connections are rejected. The call waits for the connections' tasks, for at
-    /// most the stop timeout. It returns false if some are still running then; the limits of their
-    /// peers end them. A second call waits, too. Shutting down the server is up to the caller.
+    /// most the stop timeout. If some tasks are still running then, it returns false; the time
+    /// limits of their peers end these tasks. A second call waits, too. Shutting down the server is
+    /// up to the caller.
     pub async fn stop(&self) -> bool {
         self.shared.stop();
         let limit = self.shared.config.stop_timeout();
@@ -574,7 +580,7 @@ async fn landed(mut result: watch::Receiver<FlightResult>) -> Result<Landed, Com
         .unwrap_or_else(|| Err(lost()))
 }
 
-/// The peers without those that repeat a node or an identity.
+/// Returns the peers, without those whose node or identity occurred before in the list.
 fn distinct(peers: &[RemotePeer]) -> Vec<RemotePeer> {
     let (mut nodes, mut ids) = (HashSet::new(), HashSet::new());
     peers

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use crate::channel::NodeBudget;
 use crate::spare::Spare;
 
-/// The memory budget of the connections' server; until one is known, the layer's own.
+/// The memory budget of the server that makes the connections. Until that server is known, the
+/// layer uses a budget of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     of_server: OnceLock<NodeBudget>,
@@ -13,7 +14,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Uses the budget of a server; later calls change nothing.
+    /// Uses the budget of a server from now on; later calls change nothing.
     pub(crate) fn share(&self, node: &NodeBudget) {
         self.of_server.get_or_init(|| node.clone());
     }

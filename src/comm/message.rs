@@ -19,7 +19,8 @@ pub(crate) const LENGTH: u64 = 4;
 /// The approximate size of a message without its byte strings, in bytes.
 const HEADERS: usize = 64;
 
-/// The largest id that is read, in bytes. The check of the proof rejects one of a wrong length.
+/// The largest id that is read, in bytes. If an id has a wrong length within this limit, the check
+/// of the proof rejects it.
 const MAX_ID: usize = 64;
 /// The largest identity that is read, in bytes.
 pub(crate) const MAX_IDENTITY: usize = 16 << 10;
@@ -43,7 +44,8 @@ pub struct Envelope {
     pub payload: Bytes,
     /// The author's signature, for messages that others pass on; otherwise empty.
     ///
-    /// The connection authenticates direct messages. See [`Comm::sign`](super::Comm::sign).
+    /// A message that its author sends directly needs none, since the connection authenticates the
+    /// author. See [`Comm::sign`](super::Comm::sign).
     pub signature: Bytes,
 }
 
@@ -97,8 +99,8 @@ impl Envelope {
     }
 }
 
-/// Encodes a list for a message that is sent soon, so small ones share memory. `size` is the length
-/// of all its byte strings.
+/// Encodes the list of a message. Because the message is sent soon, small lists share memory.
+/// `size` is the length of all byte strings in the list.
 fn encode_list(size: usize, spare: Option<&Spare>, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     encode_shared(size + HEADERS, spare, |out| put_list(out, append))
 }
@@ -186,7 +188,7 @@ fn decode_list<T>(
     Ok(value)
 }
 
-/// A byte string of at most `max` bytes that shares the received buffer.
+/// Reads a byte string of at most `max` bytes, which shares the received buffer.
 fn bytes(payload: &Bytes, list: &mut Reader<'_>, max: usize) -> Result<Bytes, RlpError> {
     let string = list.string()?;
     if string.len() > max {

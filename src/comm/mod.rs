@@ -6,8 +6,8 @@
 //! matches, collects acknowledgements, and reports peers that look dead. It does not retry, does
 //! not choose peers, and keeps no membership list.
 //!
-//! It consists of the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`],
-//! such as a [`Server`](crate::Server).
+//! The layer consists of the subprotocol `comm/1` and a handle. It never dials itself: it asks a
+//! [`Connector`], such as a [`Server`](crate::Server), for connections.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,13 +45,13 @@
 //!
 //! # On the wire
 //!
-//! All integers are unsigned, and all payloads are RLP lists of exactly these elements.
+//! All integers are unsigned. Each payload is an RLP list of exactly the elements in the table.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
 //! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves which identity holds the connection; sent once, as the first message in each direction |
 //! | 0x01 | Data | `[ack, nonce, tag, payload, signature]` | a message; with `ack` ≠ 0 the receiver answers with one Ack of that number |
-//! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that it was accepted |
+//! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that the receiver accepted it |
 //! | 0x03 | – | | reserved |
 //!
 //! | element | form |
@@ -63,7 +63,7 @@
 //! | `ack` | a number that the sender has not used before on this connection, or 0 |
 //! | `nonce`, `tag` | 64 bits each for the upper layer: what the message belongs to, and its kind |
 //! | `payload` | any bytes |
-//! | `signature` | of an Establish: see below; of a Data: empty, or the author's over `"peermux/comm/1/envelope"`, nonce and tag as 8 big-endian bytes each, and the payload; at most 4 KiB |
+//! | `signature` | of an Establish: see below; of a Data: empty, or the author's signature of `"peermux/comm/1/envelope"`, nonce and tag as 8 big-endian bytes each, and the payload; at most 4 KiB |
 //! | `error` | UTF-8, at most 1 KiB |
 //!
 //! The signature of an Establish covers
@@ -72,12 +72,13 @@
 //! "peermux/comm/1/establish" ‖ role ‖ probe ‖ dialler ‖ listener ‖ binding ‖ identity
 //! ```
 //!
-//! with `role` 0 if the signer dialled and 1 if it listened, one byte each for `role` and `probe`,
-//! and the 32-byte node ids of both ends. So a proof is valid for one connection, one direction and
-//! one pair of nodes: a relayed, replayed or reflected one fails.
+//! where `role` is 0 if the signer dialled, and 1 if the signer listened. `role` and `probe` take
+//! one byte each; `dialler` and `listener` are the 32-byte node ids of the two ends. So a proof is
+//! valid for one connection, one direction and one pair of nodes: a relayed, replayed or reflected
+//! proof fails.
 //!
-//! Each side sends its Establish without waiting for the other's. A malformed message or a second
-//! Establish ends the connection with
+//! Each side sends its Establish without waiting for that of the other side. A malformed message or
+//! a second Establish ends the connection with
 //! [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL). If the remote proves no
 //! identity, the connection ends with a matching reason, such as
 //! [`UNEXPECTED_IDENTITY`](crate::DisconnectReason::UNEXPECTED_IDENTITY) for a wrong proof. An Ack
@@ -85,20 +86,21 @@
 //!
 //! # One connection for each identity
 //!
-//! If an identity opens a second connection within 5 s, both sides keep the one that the node with
-//! the larger id dialled. Later, or if the same node dialled both, the newer connection replaces
-//! the older. Messages in the queue of the losing connection move to the other queue and count
-//! there. The losing connection is read for another second, so messages that were written before
-//! both sides noticed are not lost.
+//! If an identity opens a second connection within 5 s of the first, both sides keep the connection
+//! that the node with the larger id dialled. After that time, or if the same node dialled both
+//! connections, the second replaces the first. Messages in the queue of the losing connection move
+//! to the queue of the connection that is kept, and count towards its bounds. The losing connection
+//! is read for another second, so that messages which the remote wrote before it noticed are not
+//! lost.
 //!
 //! Each message has exactly one outcome, which its [`Receipt`] returns: handed to the transport,
-//! dropped before it was queued, or failed after that.
+//! dropped before it was queued, or failed after it was queued.
 //!
 //! # Metrics
 //!
-//! With the feature `metrics`, the layer reports its counters through the facade of that name. Its
-//! metrics begin with `peermux_comm_`; the chapter [`guide::metrics`](crate::guide::metrics) lists
-//! them.
+//! With the feature `metrics`, the layer reports its counters through the `metrics` facade. The
+//! names of these metrics begin with `peermux_comm_`; the chapter
+//! [`guide::metrics`](crate::guide::metrics) lists them.
 
 mod acks;
 mod config;

@@ -15,21 +15,21 @@ use super::{CommError, CommEvent, ConnectionEnd, ReceivedMessage};
 use crate::channel::ProtocolReceiver;
 use crate::message::MessageError;
 
-/// Why a connection ended, and the error in the message that ended it, if any.
+/// Why a connection ended, and the decoding error if a malformed message ended it.
 pub(crate) type End = (ConnectionEnd, Option<MessageError>);
 
 /// A received message that waits for room in a subscription.
 pub(crate) struct Inbound {
     message: ReceivedMessage,
     size: usize,
-    /// The subscriptions without room; `None` if the message has not been offered yet.
+    /// The subscriptions without room for the message; `None` if it was not offered yet.
     left: Option<Waiting<ReceivedMessage>>,
-    /// The room that the message takes in the protocol's bounds.
+    /// Takes room for the message in the protocol's bounds until this is dropped.
     room: Box<dyn Send>,
     backlog: InBacklog,
 }
 
-/// Counts a message that waits for a subscription, or behind another message that does.
+/// Counts a message that waits, either for a subscription or behind another waiting message.
 struct InBacklog(Arc<AtomicUsize>);
 
 impl InBacklog {
@@ -50,15 +50,16 @@ pub(crate) struct Reader {
     pub(crate) origin: Arc<Origin>,
     pub(crate) acks: Arc<AckTable>,
     pub(crate) inbox: mpsc::Sender<Inbound>,
-    /// How many messages wait. Relaxed access suffices: reader and handler run in one task.
+    /// How many messages wait. Relaxed access suffices, because reader and handler run in one task.
     pub(crate) backlog: Arc<AtomicUsize>,
 }
 
 impl Reader {
-    /// Reads messages until the end. An Ack goes directly to its waiter, past the inbox.
+    /// Reads messages until the connection ends. An Ack does not go through the inbox, but directly
+    /// to the call that waits for it.
     pub(crate) async fn run(self, mut receiver: ProtocolReceiver) -> End {
         loop {
-            // A remote that never pauses must leave time for other tasks.
+            // Other tasks must get their time even if the remote never pauses.
             consume_budget().await;
             let received = match receiver.recv().await {
                 Ok(Some(received)) => received,
@@ -120,8 +121,9 @@ impl Reader {
         (ConnectionEnd::Malformed(error.to_string()), Some(error))
     }
 
-    /// Hands an Ack to its waiter. Only Acks for messages to this identity count, so no other
-    /// identity can acknowledge in its name. A late Ack is counted as one that no sender waits for.
+    /// Hands an Ack to the call that waits for it. An Ack counts only if the message went to the
+    /// identity that sent the Ack, so that no identity can acknowledge in the name of another. A
+    /// late Ack is counted as one that no sender waits for.
     fn acknowledged(&self, ack: u64, error: String) {
         let answer = if error.is_empty() {
             Ok(())

@@ -28,7 +28,7 @@ struct Inner {
     origin: Arc<Origin>,
 }
 
-/// The connection that messages come from, and a way to answer.
+/// The connection that messages come from, and what is needed to answer them.
 pub(crate) struct Origin {
     pub(crate) info: Arc<ConnInfo>,
     /// The destination of answers.
@@ -74,14 +74,14 @@ impl ReceivedMessage {
 
     /// Acknowledges the message, or rejects it with the given reason.
     ///
-    /// Waits for room in the queue of answers, for at most the reply timeout. Only the first answer
-    /// counts, across all clones.
+    /// Waits for room in the queue of answers, for at most the reply timeout. Of several answers,
+    /// through this value and its clones, only the first counts.
     ///
     /// # Errors
-    /// [`CommError::NoAckWanted`] if the sender does not wait, [`CommError::AlreadyAcknowledged`]
-    /// after the first answer, [`CommError::PeerClosed`] if the connection has ended,
-    /// [`CommError::Deadline`] if there is no room in time, [`CommError::Stopped`] if the layer has
-    /// been stopped.
+    /// [`CommError::NoAckWanted`] if the sender waits for no acknowledgement,
+    /// [`CommError::AlreadyAcknowledged`] after the first answer, [`CommError::PeerClosed`] if the
+    /// connection has ended, [`CommError::Deadline`] if there is no room in time,
+    /// [`CommError::Stopped`] if the layer has been stopped.
     pub async fn ack(&self, result: Result<(), &str>) -> Result<(), CommError> {
         self.claim()?;
         let text = match result {
@@ -129,7 +129,8 @@ impl ReceivedMessage {
         origin.check_running()?;
         origin.check_size(message.payload.len())?;
         let queue = origin.queue.current();
-        // Checked before encoding, so that a remote that does not read its answers costs no copies.
+        // The room is checked before the message is encoded, so that no copies are made for a
+        // remote that does not read its answers.
         if !queue.has_room(Part::Replies, message.payload.len()) {
             return Err(origin.no_room(&queue));
         }
@@ -160,7 +161,8 @@ impl ReceivedMessage {
                 let queue = self.0.origin.queue.current();
                 match queue.reserve(Part::Replies, payload.len()).await {
                     Some(room) => return Ok((queue, room)),
-                    // Another connection has replaced this one in the meantime.
+                    // Another connection has replaced this one in the meantime, so try that one's
+                    // queue.
                     None if !Arc::ptr_eq(&queue, &queue.current()) => {}
                     None => return Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
                 }

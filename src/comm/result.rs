@@ -12,11 +12,11 @@ use super::{AckPolicy, CommError, CommErrorKind, ConnectionEnd, RemotePeer};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// It was handed to the transport. Only an acknowledgement shows that it arrived.
+    /// The message was handed to the transport. Only an acknowledgement shows that it arrived.
     Sent,
-    /// It was not queued.
+    /// The message was not queued.
     Dropped(CommError),
-    /// It was queued, but may not have been written.
+    /// The message was queued, but may not have been written.
     Failed(CommError),
 }
 
@@ -71,7 +71,7 @@ impl Future for Receipt {
 pub struct SendResult {
     /// The receiver, as the caller gave it.
     pub peer: RemotePeer,
-    /// Why it did not acknowledge; `None` if it did.
+    /// Why the receiver did not acknowledge; `None` if it did.
     pub error: Option<CommError>,
 }
 
@@ -140,7 +140,8 @@ impl AggregatedSendResult {
 
     /// The failures, grouped by kind of error.
     ///
-    /// For callers that act on the kind: which peers to dial again, and to which to send less.
+    /// This helps callers that treat each kind differently, for example dial some peers again and
+    /// send less to others.
     #[must_use]
     pub fn failures_by_kind(&self) -> BTreeMap<CommErrorKind, Vec<&SendResult>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -60,7 +60,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
 }
 
-/// A message that was not queued, and the reason. `Full` names the queue to wait for.
+/// A message that was not queued, and the reason. `Full` contains the queue in which the caller can
+/// wait for room.
 pub(crate) enum NotQueued {
     Full(Arc<SendQueue>, Box<Draft>),
     Failed(CommError, Box<Draft>),
@@ -110,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// A new number for an Ack. It is never 0, which would request none.
+    /// A new number for an Ack. It is never 0, because 0 would request no Ack.
     pub(crate) fn ack_number(&self) -> u64 {
         self.acks.fetch_add(1, Ordering::Relaxed)
     }
@@ -130,7 +131,7 @@ impl Shared {
         let shared = Arc::clone(self);
         self.spawn(async move {
             tokio::select! {
-                // The stop is checked first: after it no identity is examined.
+                // The stop is checked first, because no identity is examined after the stop.
                 biased;
                 () = shared.stopping.cancelled() => {}
                 _ = async { tokio::join!(purge_identities(&shared), examine_again(&shared)) } => {}
@@ -144,14 +145,16 @@ impl Shared {
 
     /// Stops the layer without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
-        // This comes before the tasks see the stop, so that none of them reports its consequences.
+        // The table stops before the tasks notice, so that no task reports the consequences of the
+        // stop.
         self.table().stop();
         self.stopping.cancel();
         self.demux.close();
         self.dead.close();
         self.switched.close();
         self.events.close();
-        // The connector may hold the server, which holds the protocol, which holds this.
+        // The connector may hold the server, which holds the protocol, which holds this state.
+        // Dropping the connector breaks that cycle.
         let connector = self.connector().take();
         drop(connector);
         self.tasks.close();
@@ -181,8 +184,8 @@ impl Shared {
         route
     }
 
-    /// Queues a message without waiting. `reserved` is used only if the message still goes through
-    /// the queue that it belongs to.
+    /// Queues a message without waiting. `reserved` is room in a queue. It is used only if the
+    /// message still goes through that queue.
     pub(crate) fn enqueue(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -199,7 +202,8 @@ impl Shared {
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
             Ok(Route::Open(entry)) => {
-                // If the connection ends in the meantime, the message fails with it.
+                // The table need not stay locked: if the connection ends in the meantime, the
+                // message fails together with it.
                 drop(table);
                 push(&entry.queue, Outgoing::new(draft, None, now), reserved)
             }
@@ -273,7 +277,7 @@ impl Shared {
         receipt
     }
 
-    /// Runs a task of the layer on its own runtime: callers may be outside one.
+    /// Runs a task on the layer's runtime, because the caller may be outside of any.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
     }
@@ -295,8 +299,8 @@ impl Shared {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                // The stop is checked first: an attempt that fails during a stop fails because of
-                // it.
+                // The stop is checked first, because an attempt that fails during the stop fails
+                // because of the stop.
                 biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
                 result = self.attempt(node, start) => result,
@@ -322,7 +326,8 @@ impl Shared {
         if !was_ending || start.result.borrow().is_some() {
             return used;
         }
-        // The existing connection was already ending, for example after a close. This one is new.
+        // The connection that was found was already ending, for example after a close. So this
+        // makes a new connection.
         let connected = self.connect(&start.enode).await?;
         self.make_use(node, &start, connected).await
     }
@@ -371,12 +376,12 @@ impl Shared {
             return Err(CommError::NotSupported { node });
         }
         let mut result = start.result.clone();
-        // The connection's own task has the shorter limit and reports the cause.
+        // The connection's own task has a shorter limit, so it ends first and reports the cause.
         let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
-                // The result is checked first: a connection that is only for a handshake ends right
-                // after it.
+                // The result is checked first, because a connection that is only for a handshake
+                // ends right after its result.
                 biased;
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
                 _ = peer.ended() => Err(closed()),
@@ -425,7 +430,7 @@ async fn purge_identities(shared: &Shared) {
             wait.saturating_add(PURGE_SPACING)
         });
         tokio::select! {
-            // The order does not matter: either leads to the next purge.
+            // The order does not matter: each of the two leads to the next purge.
             biased;
             () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
@@ -434,13 +439,13 @@ async fn purge_identities(shared: &Shared) {
 }
 
 /// Validates all known identities at intervals, and removes those that are rejected. It asks the
-/// provider about one identity at a time, and holds no lock.
+/// provider about one identity at a time, and holds no lock meanwhile.
 async fn examine_again(shared: &Shared) {
     loop {
         sleep(PURGE_INTERVAL).await;
         let others = shared.table().identities.others();
         for (id, identity) in others {
-            // A quick provider answers without yielding.
+            // Other tasks must get their time, because a quick provider answers without yielding.
             consume_budget().await;
             let now = shared.unix_now();
             let valid = shared

@@ -27,11 +27,11 @@ use crate::transport::Transport;
 impl Comm {
     /// Starts a server and the layer above it.
     ///
-    /// It registers `comm/1`, and the server makes the connections. A message that arrives before
-    /// there is a subscription for it is dropped; where that matters, use
-    /// [`start_with`](Self::start_with).
+    /// It registers `comm/1` with the server, and the server makes the layer's connections. A
+    /// message that arrives before there is a subscription for it is dropped; where that matters,
+    /// use [`start_with`](Self::start_with).
     ///
-    /// The caller stops both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
+    /// The caller must stop both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
     ///
     /// # Errors
     /// [`CommStartError`] if a setting is too small, if the provider's own identity is not valid,
@@ -51,8 +51,8 @@ impl Comm {
 
     /// Like [`start`](Self::start), but calls `subscribe` before the server accepts connections.
     ///
-    /// Subscriptions that are made there miss no message and no event. Messages cannot be sent at
-    /// that point: they fail with [`CommError::Stopped`](super::CommError::Stopped).
+    /// Subscriptions that `subscribe` makes miss no message and no event. Messages cannot be sent
+    /// from `subscribe`: they fail with [`CommError::Stopped`](super::CommError::Stopped).
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -76,10 +76,10 @@ impl Comm {
         Ok((server, comm, subscribed))
     }
 
-    /// Creates the layer of `node` over connections that no [`Server`] makes.
+    /// Creates the layer of `node` without a [`Server`], over connections that `connector` makes.
     ///
-    /// The code that runs the peers must run the returned protocol with them. The layer holds the
-    /// connector until it stops.
+    /// The code that runs the peers must run the returned protocol with them. Until the layer
+    /// stops, it holds the connector.
     ///
     /// # Errors
     /// [`CommStartError::Config`] if a setting is too small, [`CommStartError::Identity`] if the

@@ -10,7 +10,7 @@ use crate::metrics::table::{
 };
 use crate::metrics::{Counter, Gauge, Histogram, NodeLabel};
 
-/// A number in [`CommStats`] and its counter in the facade.
+/// A number in [`CommStats`], and the counter in the facade for the same number.
 pub(crate) struct Count {
     total: AtomicU64,
     counter: Counter,
@@ -45,7 +45,7 @@ macro_rules! counts {
             pub waiting: usize,
         }
 
-        /// The counters, made once.
+        /// The layer's counters, which are created only once, at the start.
         pub(crate) struct Stats {
             $(pub(crate) $name: Count,)+
             queued_nanos: AtomicU64,
@@ -132,7 +132,8 @@ fn acks(state: &'static str) -> impl FnOnce(&NodeLabel) -> Counter {
     move |node| COMM_ACKS.of(node, [state.into()])
 }
 
-/// The facade counts unsent messages by outcome and cause instead, in [`Stats::unsent`].
+/// Creates no counter in the facade. There, [`Stats::unsent`] counts unsent messages, by outcome
+/// and cause.
 fn unsent(_: &NodeLabel) -> Counter {
     Counter::noop()
 }

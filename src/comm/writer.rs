@@ -17,7 +17,8 @@ pub(crate) async fn write(queue: Arc<SendQueue>, acks: Arc<AckTable>, sender: Pr
     let opening = queue.open(lane, acks);
     opening.over().await;
     debug!("the transport accepts no more messages");
-    // If the queue has ended, its owner closes the connection. Otherwise the return closes it.
+    // If the queue has ended, whoever ended it also closes the connection, so this waits for that.
+    // Otherwise the connection is closed because this function returns.
     if queue.has_ended() {
         pending::<()>().await;
     }

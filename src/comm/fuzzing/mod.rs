@@ -26,17 +26,17 @@ use crate::spare::Spare;
 pub enum Decoded {
     /// A proof of identity.
     Establish {
-        /// As we would write it.
+        /// The message's payload, as this crate would encode it.
         payload: Bytes,
     },
     /// A message of the upper layer.
     Data {
-        /// As we would write it.
+        /// The message's payload, as this crate would encode it.
         payload: Bytes,
     },
     /// The answer to a Data.
     Ack {
-        /// As we would write it.
+        /// The message's payload, as this crate would encode it.
         payload: Bytes,
         /// The text, with invalid UTF-8 replaced.
         error: String,

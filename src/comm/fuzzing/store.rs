@@ -46,7 +46,7 @@ pub struct Room(QueueRoom);
 /// The outcome of a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placed {
-    /// It is now the connection of its identity, and has this number.
+    /// The new connection is now the connection of its identity, and has this number.
     Kept(usize),
     /// Another connection of its identity stays.
     Lost,
@@ -128,7 +128,7 @@ impl Store {
         route
     }
 
-    /// Sends a message without waiting, through `room` if it is in the same queue.
+    /// Sends a message without waiting, in `room` if that belongs to the same queue.
     pub fn send(
         &mut self,
         (node, id): (usize, Option<u8>),
@@ -226,7 +226,7 @@ impl Store {
 
     /// Opens a connection over which a node proves an identity.
     ///
-    /// That node dialled if `by_them`, else this one. `peer` is any handle.
+    /// If `by_them` is set, that node dialled, otherwise this one. `peer` can be any handle.
     pub fn open(&mut self, node: usize, id: u8, by_them: bool, peer: &Peer) -> Placed {
         let (enode, _) = &self.nodes[node];
         let info = Arc::new(ConnInfo {

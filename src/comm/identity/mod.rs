@@ -122,7 +122,7 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// Checks that `identity` is trusted and valid at the time `now`.
     ///
     /// # Errors
-    /// [`IdentityError`] with the reason why it is not.
+    /// [`IdentityError`] with the reason if it is not.
     fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError>;
 
     /// Signs with the key of this node's identity.
@@ -145,7 +145,7 @@ pub trait IdentityProvider: Send + Sync + 'static {
 
     /// Whether each call takes less than about 0.1 ms.
     ///
-    /// Then the layer makes them on the runtime's threads. Default: false.
+    /// If so, the layer calls the provider on the runtime's threads. Default: false.
     fn is_quick(&self) -> bool {
         false
     }

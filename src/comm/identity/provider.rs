@@ -33,7 +33,7 @@ impl Provider {
         &*self.provider
     }
 
-    /// Calls the provider about a remote's identity, in turn.
+    /// Asks the provider about a remote's identity, when it is the turn of this call.
     ///
     /// # Errors
     /// [`IdentityError::Unknown`] if the provider panics.
@@ -47,7 +47,7 @@ impl Provider {
             ask()
         } else {
             let turn = Arc::clone(&self.turns).acquire_owned().await;
-            // The work holds the turn until it ends, even if the caller stops waiting.
+            // The work keeps its turn until it ends, even if the caller stops waiting.
             let work = spawn_blocking(move || {
                 let answer = ask();
                 drop(turn);

@@ -14,7 +14,8 @@ settings! {
     pub struct IdentityLimits {
         /// The maximum number of identities, including this node's; at least 1.
         ///
-        /// Beyond it, the identity that has been unused the longest is removed. Default: 4096.
+        /// Beyond this number, the identity that has been unused the longest is removed. Default:
+        /// 4096.
         max / with_max: usize = 4096;
         /// How long an unused identity is kept; [`Duration::MAX`] means for ever. Default: 1 h.
         unused / with_unused: Duration = Duration::from_secs(3600);
@@ -64,8 +65,8 @@ impl IdentityRecord {
     }
 }
 
-/// The known identities by id, up to a bound. It calls no provider, since it is used under a lock.
-/// Times are durations since the Unix epoch.
+/// The known identities by id, up to a bound. The store calls no provider, since it is used under a
+/// lock. Times are durations since the Unix epoch.
 pub(crate) struct IdentityStore {
     limits: IdentityLimits,
     own: PeerId,
@@ -93,8 +94,8 @@ impl IdentityStore {
         self.own
     }
 
-    /// Adds an examined identity, or marks a known one as used. A known one is not overwritten.
-    /// Returns the identity that was removed to make room.
+    /// Adds an identity that was examined. An identity that is already known is not overwritten,
+    /// but marked as used. Returns the identity that was removed to make room.
     pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) -> Option<PeerId> {
         if let Some(known) = self.known.get_mut(&record.id) {
             known.used = now;

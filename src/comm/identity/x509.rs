@@ -160,7 +160,7 @@ fn malformed(error: impl fmt::Display) -> IdentityError {
     IdentityError::Malformed(error.to_string())
 }
 
-/// The certificates of an identity, which has at least one.
+/// Returns the certificates of an identity, at least one and at most 8.
 fn certificates(identity: &[u8]) -> Result<Vec<CertificateDer<'_>>, IdentityError> {
     check_exact(identity).map_err(malformed)?;
     let list = Rlp::new(identity);
@@ -182,8 +182,9 @@ fn leaf(identity: &[u8]) -> Result<CertificateDer<'_>, IdentityError> {
     first.ok_or_else(|| malformed("no certificate"))
 }
 
-/// Checks that each certificate is issued by the next one, and that subjects differ. Otherwise a
-/// search for a path among certificates with the same name would check up to 100 signatures.
+/// Checks that each certificate is issued by the next one, and that all subjects differ. If several
+/// certificates had the same subject, the search for a path among them would check up to 100
+/// signatures.
 fn check_order(chain: &[CertificateDer<'_>]) -> Result<(), IdentityError> {
     let parsed: Vec<_> = chain
         .iter()
@@ -274,7 +275,7 @@ impl IdentityProvider for X509Identity {
     ) -> Result<(), IdentityError> {
         let leaf = leaf(identity)?;
         let certificate = EndEntityCert::try_from(&leaf).map_err(malformed)?;
-        // The certificate's key determines the algorithm; all others fail with it.
+        // The certificate's key determines the algorithm, so all other algorithms fail.
         ALGORITHMS
             .iter()
             .any(|algorithm| {

@@ -14,7 +14,7 @@ pub(super) struct Exit {
     lane: Lane,
     acks: Arc<AckTable>,
     handed: Arc<Handed>,
-    /// The lane is full; it reports when it has room.
+    /// The lane is full. It calls back when it has room again.
     blocked: bool,
     /// The lane accepts nothing more.
     over: bool,
@@ -33,7 +33,8 @@ impl Exit {
             message.hand_over(&self.acks, &mut senders)
         });
         match result {
-            // Only an uncharged message can find no memory, and such messages do not wait.
+            // `OverBudget` concerns only a message that is not charged yet. Such a message does not
+            // wait: the caller charges it or takes it back.
             Ok(()) | Err(NotQueued::OverBudget(_)) => {}
             Err(NotQueued::Full) => self.blocked = true,
             Err(NotQueued::Refused(_)) => (self.blocked, self.over) = (true, true),
@@ -42,9 +43,9 @@ impl Exit {
 }
 
 impl SendQueue {
-    /// Lets a connection take messages until the returned [`Opening`] is dropped. Messages that the
-    /// connection took but may not have written then fail. A queue serves at most one connection in
-    /// its lifetime.
+    /// Lets a connection take messages until the returned [`Opening`] is dropped. When it is
+    /// dropped, messages that the connection took but may not have written fail. A queue serves at
+    /// most one connection in its lifetime.
     pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {
@@ -83,7 +84,8 @@ impl SendQueue {
         self.settle(&gone);
     }
 
-    /// Counts the messages that were handed over, after the queue is unlocked.
+    /// Counts the messages that were handed over, and releases their units. Call this when the
+    /// queue is no longer locked.
     pub(super) fn settle(&self, gone: &Gone) {
         self.stats.waiting.decrement(gone.messages);
         for (semaphore, free) in [&self.replies, &self.messages].into_iter().zip(gone.free) {
@@ -124,7 +126,7 @@ impl State {
     }
 }
 
-/// The transport's calls to the queue.
+/// Receives the transport's calls for the queue.
 struct Supply {
     queue: Weak<SendQueue>,
     handed: Arc<Handed>,

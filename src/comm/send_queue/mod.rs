@@ -1,7 +1,7 @@
 //! The sending queue of one destination.
 //!
-//! It exists from the first message on, even before there is a connection. It hands messages over
-//! while the connection has room.
+//! The queue exists from the first message on, even before there is a connection. While the
+//! connection has room, the queue hands messages over to it.
 
 mod exit;
 #[cfg(feature = "fuzzing")]
@@ -26,10 +26,10 @@ use outgoing::cost;
 pub(crate) use outgoing::{Draft, Outgoing};
 pub(crate) use room::Room;
 
-/// How many answers may wait, in addition to messages.
+/// How many answers may wait in a queue, in addition to its messages.
 const REPLIES: usize = 64;
 
-/// Which part of the queue: answers go out before messages.
+/// One of the two parts of a queue. Answers are sent before messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Messages,
@@ -41,9 +41,10 @@ pub(crate) struct SendQueue {
     state: Mutex<State>,
     /// Tells the connection that its lane accepts nothing more.
     over: Notify,
-    /// Wakes calls that wait for memory when the queue ends or changes its budget.
+    /// When the queue ends or changes its budget, wakes the calls that wait for memory.
     changed: Notify,
-    /// Room in units, so that one bound covers both messages and bytes.
+    /// The free room in units. A message takes units according to its size, so that one bound
+    /// covers both the number of messages and their bytes.
     messages: Arc<Semaphore>,
     replies: Arc<Semaphore>,
     unit: usize,
@@ -56,10 +57,11 @@ struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
     small: Gathered,
-    /// The charge for waiting messages and for reserved room. A message that goes straight into
-    /// the lane is charged by the lane instead.
+    /// The memory charged for waiting messages and for reserved room. A message that goes straight
+    /// into the lane is charged by the lane instead.
     memory: QueueCharge,
-    /// Units beyond the bound, taken by messages from another queue. Freed units repay them first.
+    /// The units that messages from another queue took beyond the bound. Units that become free
+    /// repay these first.
     owed: Owed,
     exit: Option<Exit>,
     end: Option<End>,
@@ -79,7 +81,8 @@ impl Owed {
         }
     }
 
-    /// Repays owed units with those of a message that leaves. Returns the rest, which is free.
+    /// Repays owed units with the units of messages that leave. Returns the units that are left
+    /// over, which are now free.
     fn pay(&mut self, part: Part, units: usize) -> usize {
         let owed = self.part(part);
         let free = units.saturating_sub(*owed);
@@ -96,7 +99,7 @@ impl State {
         }
     }
 
-    /// Charges the last message of a part, if it waits and is not yet charged.
+    /// Charges the last message that waits in a part, unless it is already charged.
     fn charge_last(&mut self, part: Part) -> Result<(), OverBudget> {
         let queue = match part {
             Part::Messages => &mut self.messages,
@@ -195,7 +198,8 @@ impl SendQueue {
         }
     }
 
-    /// Queues a message in reserved room. It fails if the queue has ended.
+    /// Queues a message in reserved room. If the queue has failed, so does the message; if the
+    /// queue has moved, the message moves too.
     pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: Room) {
         message.units = room.take();
         message.charged = true;
@@ -204,7 +208,7 @@ impl SendQueue {
         }
     }
 
-    /// Like [`push`](Self::push), but returns a message for which there is no room.
+    /// Like [`push`](Self::push), but without reserved room: if there is none, returns the message.
     pub(crate) fn try_push(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let (semaphore, units) = self.room(part, message.size());
         let room = match semaphore.try_acquire_many(units) {
@@ -221,8 +225,8 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Adds a message. Returns it if it must wait, but is not charged and there is no memory for
-    /// it.
+    /// Adds a message. Returns a message that is not charged yet, if it has to wait and the memory
+    /// budget has no room for it.
     fn put(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let mut state = self.lock();
         let moved = match &state.end {
@@ -253,7 +257,8 @@ impl SendQueue {
         state.hand_over(&mut gone);
         let refused = match state.charge_last(part) {
             Ok(()) => {
-                // If the lane had no memory for the message, it can take it now that it is charged.
+                // The lane may have had no memory for the message. Now that the message is charged,
+                // the lane can take it.
                 state.hand_over(&mut gone);
                 None
             }
@@ -272,9 +277,9 @@ impl SendQueue {
         back.map_or(Ok(()), Err)
     }
 
-    /// Adds a message from another queue, beyond the bound if necessary. Two full queues can merge;
-    /// further messages fail, so a remote that reconnects repeatedly does not make this side hold
-    /// more each time.
+    /// Adds a message from another queue, up to twice the bound if necessary. So two full queues
+    /// can merge, but further messages fail. Otherwise a remote that reconnects repeatedly would
+    /// make this side hold more each time.
     fn put_moved(&self, part: Part, mut message: Outgoing) {
         let (semaphore, units) = self.room(part, message.size());
         let (units, most) = (units as usize, self.total(part));
@@ -290,7 +295,7 @@ impl SendQueue {
             }
             *owed = more;
             message.units = units;
-            // Not checked against the budget: the message is already in memory.
+            // The budget is not checked, because the message is already in memory.
             state.memory.add(cost(message.size()));
             message.charged = true;
         }
@@ -299,7 +304,7 @@ impl SendQueue {
         }
     }
 
-    /// The queue that messages for this one go to now. It is this one, unless this one has moved.
+    /// Returns the queue that now receives the messages: this one, or its replacement.
     pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
         let mut queue = Arc::clone(self);
         loop {
@@ -340,9 +345,11 @@ impl SendQueue {
         }
     }
 
-    /// Ends the queue: waiting messages and later ones go to `other`, and count there.
+    /// Ends the queue: waiting messages and later ones go to `other`. There they count towards the
+    /// bounds.
     pub(crate) fn move_to(&self, other: &Arc<Self>) {
-        // Locked until all have moved, so that later messages do not overtake them.
+        // The queue stays locked until all messages have moved, so that later messages do not
+        // overtake them.
         let mut state = self.lock();
         if state.end.is_some() {
             return;
@@ -368,8 +375,8 @@ impl SendQueue {
         waiting
     }
 
-    /// Calls `judge` with the id that each waiting message expects. If it returns an error, the
-    /// message fails with it.
+    /// Calls `judge` with the id that each waiting message expects. If `judge` returns an error,
+    /// the message fails with that error.
     pub(crate) fn sift(&self, mut judge: impl FnMut(PeerId) -> Option<CommError>) {
         let mut refused = Vec::new();
         let mut left = Left::default();

@@ -12,7 +12,7 @@ use crate::comm::handed::Sender;
 use crate::comm::stats::Stats;
 use crate::comm::{CommError, Delivery, PeerId};
 
-/// The charge of a waiting message of `size` bytes in the memory budgets.
+/// How much a waiting message of `size` bytes is charged to the memory budgets.
 pub(super) fn cost(size: usize) -> usize {
     size.saturating_add(MESSAGE_COST)
 }
@@ -30,7 +30,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Ends the message, and reports the outcome.
     pub(crate) fn refuse(self, delivery: Delivery) {
-        // The calls that waited may have been dropped.
+        // A failure to notify is ignored, because the calls that waited may have been dropped.
         if let (Some((_, waiter)), Some(error)) = (self.ack, delivery.error()) {
             let _ = waiter.send(Err(error.clone()));
         }
@@ -47,9 +47,9 @@ pub(crate) struct Outgoing {
     /// The expected identity, until there is a connection.
     pub(super) expects: Option<Box<PeerId>>,
     queued: Instant,
-    /// The units of the queue's bound that it takes.
+    /// How many units of the queue's bound the message takes.
     pub(super) units: usize,
-    /// Whether it is charged while it waits.
+    /// Whether the message is charged to the memory budgets.
     pub(super) charged: bool,
 }
 
@@ -82,7 +82,8 @@ impl Outgoing {
         self.draft.refuse(Delivery::Failed(error));
     }
 
-    /// Returns code and payload for the transport. From then on, an Ack is accepted.
+    /// Returns code and payload for the transport. From then on, an Ack for the message is
+    /// accepted.
     pub(super) fn hand_over(self, acks: &AckTable, senders: &mut VecDeque<Sender>) -> (u64, Bytes) {
         let draft = self.draft;
         if let Some((number, waiter)) = draft.ack {

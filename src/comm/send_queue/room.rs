@@ -20,7 +20,7 @@ impl Room {
         Arc::ptr_eq(&self.queue, queue)
     }
 
-    /// Hands the room to a message, and returns its units.
+    /// Hands the room to a message, and returns how many units that is.
     pub(super) fn take(mut self) -> usize {
         self.charged = 0;
         let permit = self.permit.take();
@@ -55,7 +55,8 @@ impl SendQueue {
             let holder = self.lock().memory.holder().clone();
             let [own, nodes] = holder.room();
             tokio::pin!(changed, own, nodes);
-            // Registered before the next attempt, so that room freed in the meantime is noticed.
+            // These are registered before the next attempt, so that room which becomes free in the
+            // meantime is noticed.
             changed.as_mut().enable();
             own.as_mut().enable();
             nodes.as_mut().enable();
@@ -64,7 +65,7 @@ impl SendQueue {
                 Err(over) => holder.make_room(over),
             }
             tokio::select! {
-                // The order does not matter: each leads to another attempt.
+                // The order does not matter: each of these leads to another attempt.
                 biased;
                 () = changed => {}
                 () = own => {}

@@ -140,12 +140,12 @@ fn a_message_is_counted_once_from_the_queue_until_it_is_written() {
     while gate.next(&mut batch, 1).now_or_never().is_some() {
         written += batch.of_protocols();
         let (left, held) = ((8 - written) * COST, gate.budget().held());
-        // A lane's first step is free, and it releases charges in steps.
+        // A lane is charged and releases charges in steps, of which the first is free.
         let within = left - (16 << 10)..left + (32 << 10);
         assert!(within.contains(&held), "{left} {held}");
     }
     assert_eq!((written, gate.budget().held(), node.used()), (7, 0, 0));
-    // The lane charges a message that enters it immediately.
+    // A message that goes straight into the lane is charged by the lane.
     push(Part::Messages);
     assert_eq!((queue.len(), gate.budget().held()), (0, 96 << 10));
     for _ in 0..3 {

@@ -35,7 +35,7 @@ use crate::peer::Peer;
 use crate::time::after;
 pub(crate) use entry::{ConnId, Entry};
 
-/// Maximum number of expected ids of a dial reported as dead when it fails.
+/// Maximum number of ids that are reported as dead when one dial fails.
 const MAX_WANTED: usize = 16;
 /// Maximum number of ids remembered as dead, so that each is reported once.
 const MAX_DEAD: usize = 4096;
@@ -94,7 +94,7 @@ pub(crate) enum Route {
     },
 }
 
-/// Ids to emit on the feeds.
+/// Ids that the caller has to report on the feeds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     pub(crate) dead: Vec<PeerId>,
@@ -104,11 +104,11 @@ pub(crate) struct News {
 /// The outcome of an authenticated connection.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// It is now the identity's connection.
+    /// The new connection is now the identity's connection.
     Kept(Arc<Entry>),
     /// This other connection of the same identity stays.
     Lost(Arc<Entry>),
-    /// It was rejected.
+    /// The new connection was rejected.
     Refused(EstablishError),
 }
 
@@ -201,7 +201,7 @@ impl ConnectionTable {
         (self.open.len(), self.flights.len(), waiting)
     }
 
-    /// The purpose and the result of the attempt to connect to a node, if any.
+    /// The purpose and the result of the running attempt to connect to a node.
     pub(crate) fn flight(&self, node: &NodeId) -> Option<(Purpose, watch::Receiver<FlightResult>)> {
         let flight = self.flights.get(node)?;
         Some((flight.purpose, flight.result.subscribe()))
@@ -288,8 +288,9 @@ impl ConnectionTable {
         }
     }
 
-    /// Checks whether an identity may replace the expected one. Only an identity of the same
-    /// organisation may, and `news` reports the switch. Returns the error otherwise.
+    /// Checks whether the identity `actual` may take the place of the expected one. If both belong
+    /// to the same organisation, it may, and `news` reports the switch. Otherwise the error is
+    /// returned.
     fn accept_other(
         &mut self,
         expected: PeerId,
@@ -313,7 +314,7 @@ impl ConnectionTable {
         })
     }
 
-    /// Adds an authenticated connection, unless another one of its identity is kept.
+    /// Adds an authenticated connection, unless another connection of the same identity is kept.
     pub(crate) fn opened(
         &mut self,
         info: &Arc<ConnInfo>,
@@ -400,7 +401,7 @@ impl ConnectionTable {
         }
     }
 
-    /// Ends the attempt to connect to `node` with an open connection.
+    /// Ends the attempt to connect to `node`, since a connection is now open.
     fn land(&mut self, node: &NodeId, entry: &Arc<Entry>, news: &mut News) {
         let Some(flight) = self.flights.remove(node) else {
             return;
@@ -414,8 +415,8 @@ impl ConnectionTable {
         flight.result.send_replace(Some(Ok(landed)));
     }
 
-    /// Reports the result of an attempt that does not stay open. The attempt lasts until the
-    /// transport is gone.
+    /// Reports the result of an attempt whose connection does not stay open. The attempt itself
+    /// lasts until the transport is gone.
     pub(crate) fn found(&mut self, node: &NodeId, landed: Landed) {
         if let Some(flight) = self.flights.get(node) {
             flight.result.send_replace(Some(Ok(landed)));
@@ -441,7 +442,7 @@ impl ConnectionTable {
         let Some(flight) = self.take_flight(node, serial) else {
             return news;
         };
-        // A stop of this side reveals nothing about the node.
+        // If this side has stopped, the failure reveals nothing about the node.
         if flight.purpose == Purpose::Open && !matches!(error, CommError::Stopped) {
             for id in flight.wanted {
                 self.report_dead(id, &mut news);
@@ -467,8 +468,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Ends an attempt whose transport is gone. If messages are waiting for the node by then, it
-    /// returns another attempt, which stays open.
+    /// Ends an attempt whose transport is gone. If messages for the node are waiting by then,
+    /// returns another attempt, whose connection stays open.
     pub(crate) fn flight_over(&mut self, node: &NodeId, serial: u64) -> Option<Start> {
         let flight = self.take_flight(node, serial)?;
         if flight.queue.is_empty() || self.stopped {
@@ -488,7 +489,7 @@ impl ConnectionTable {
 
     fn report_dead(&mut self, id: PeerId, news: &mut News) {
         if self.dead.len() >= MAX_DEAD {
-            // A second report of one id does less harm than a set without a bound.
+            // Some ids may then be reported twice, which does less harm than a set without a bound.
             self.dead.clear();
         }
         if !self.by_id.contains_key(&id) && self.dead.insert(id) {
@@ -526,7 +527,7 @@ impl ConnectionTable {
             return false;
         };
         let entry = self.open.get(&conn).cloned();
-        // This side decided, so there is no dead peer to report.
+        // This side ended the connection, so there is no dead peer to report.
         self.closed(conn, reason);
         if let Some(entry) = entry {
             entry.control.close(reason.clone());

@@ -86,7 +86,7 @@ async fn both_sides_keep_the_same_connection_in_whatever_order_they_learn_of_the
     }
 }
 
-/// Two nodes share a key by mistake, or one is a copy of the other.
+/// Two nodes share an identity by mistake, or because one is a copy.
 #[tokio::test]
 async fn two_nodes_with_one_identity_are_noticed() {
     let (mut table, now) = (table(node(0)), Instant::now());
