@@ -19,10 +19,10 @@ use crate::node::{Endpoint, Enode, Host, NodeId};
 /// Below this number of addresses a node asks its peers for more.
 const NEED_MORE: usize = 1000;
 
-/// The minimum age of a sighting that is refreshed.
+/// A sighting is refreshed only if it is at least this old.
 const REFRESH: Duration = Duration::from_secs(20 * 60);
 
-/// The assumed age of a sighting in the future.
+/// The age that is assumed for a sighting in the future.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
 /// The addresses that a node knows, as a pure data structure.
@@ -88,8 +88,8 @@ impl Book {
     /// # Errors
     /// [`AddError`] with the reason for the rejection. A claim is disputed if the node is known at
     /// another host and port, or another node is known at this one. The new claim wins if the
-    /// existing entry is bad. It also wins if no handshake has proved that entry, and either the
-    /// entry has failed once or the claim comes from [`Source::Own`].
+    /// existing entry is bad. It also wins over an entry that no handshake has proved, if that
+    /// entry has failed at least once or if the claim comes from [`Source::Own`].
     pub fn add(
         &mut self,
         enode: &Enode,
@@ -121,7 +121,7 @@ impl Book {
         let Place::New(buckets) = &entry.place else {
             return Ok(refreshed(newer));
         };
-        // The more sources have reported an address, the less another one counts.
+        // The more buckets an address is already in, the less likely another source adds one.
         let places = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
         let further = buckets.len() < self.shape.new_per_address
             && rng.random_ratio(1, places.saturating_mul(2).max(1));
@@ -132,7 +132,8 @@ impl Book {
 
     /// Records that a dial is about to start; returns whether the node is known.
     ///
-    /// Draws skip the address for a while. The attempt counts neither for nor against it.
+    /// For a while, draws rarely take the address. The attempt counts neither for nor against the
+    /// address.
     pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -145,9 +146,9 @@ impl Book {
 
     /// Records a dial that did not reach the node; returns whether the node is known.
     ///
-    /// It counts against the address only if some dial has succeeded since the previous failure:
-    /// while this node is offline, no address is at fault. Do not report a dial that was not
-    /// attempted because of a problem on this side.
+    /// The failure counts against the address only if some dial to any node has succeeded since the
+    /// previous attempt, because no address is at fault while our own node is offline. Do not
+    /// report a dial that was not attempted because of a problem on this side.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -162,7 +163,7 @@ impl Book {
         true
     }
 
-    /// Records that a dial to any node succeeded, so that this node is online.
+    /// Records that a dial to any node succeeded, which shows that we are online.
     ///
     /// [`good`](Self::good) includes this.
     pub fn dial_succeeded(&mut self) {
@@ -171,8 +172,8 @@ impl Book {
 
     /// Refreshes the sighting of a node that is or was connected.
     ///
-    /// It does so if the sighting is older than 20 minutes, or far in the future. Returns whether
-    /// the node is known.
+    /// The sighting is refreshed only if it is older than 20 minutes, or far in the future. Returns
+    /// whether the node is known.
     pub fn connected(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -191,7 +192,7 @@ impl Book {
 
     /// Removes all nodes at an IP address, and returns how many there were.
     ///
-    /// An IPv6 address covers its whole /64, as in a ban.
+    /// An IPv6 address stands for its whole /64, as in a ban.
     pub fn remove_ip(&mut self, ip: IpAddr) -> usize {
         let (first, last) = match ip.to_canonical() {
             IpAddr::V6(ip) => {
@@ -322,7 +323,7 @@ impl Book {
         true
     }
 
-    /// Drops the bad entries of a new bucket, or else the one seen longest ago.
+    /// Drops the bad entries of a new bucket, or else the entry seen longest ago.
     fn make_room(&mut self, bucket: u16, now: SystemTime) {
         let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
         let bad = self.new.bucket(bucket).iter().filter(is_bad);

@@ -22,7 +22,7 @@ settings! {
 }
 
 impl BookConfig {
-    /// The endpoint of an enode that may enter the book, and its group.
+    /// Returns an enode's endpoint and its group, if it may enter the book.
     pub(super) fn admit<'a>(
         &self,
         enode: &'a Enode,

@@ -13,10 +13,10 @@ use crate::node::{Enode, NodeId};
 
 /// The maximum number of draws for one dial.
 pub(super) const DRAWS: u32 = 100;
-/// How many of these draws, the first ones, skip recently tried addresses.
+/// How many of these draws, from the first on, skip addresses with a recent attempt.
 const DRAWS_OF_RESTED: u32 = 30;
 
-/// The factor on the next address's chance, for each one that was skipped.
+/// Each skipped address multiplies the chance of the next one by this factor.
 const IMPATIENCE: f64 = 1.2;
 
 /// The percentage of addresses that are shared with others.
@@ -31,18 +31,19 @@ const SHARED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 impl Book {
     /// Draws a random address; `None` if the book is empty.
     ///
-    /// It chooses new or tried addresses with equal chance, then a bucket, then an entry. It takes
-    /// the entry with its [`chance`](Entry::chance), which grows with each entry that is skipped.
+    /// It chooses between new and tried addresses with equal chance, then a bucket, then an entry.
+    /// The entry is taken with its [`chance`](Entry::chance), or else skipped, and the choice
+    /// starts again. Each skipped entry raises the chance of the next one.
     pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
         Drawer::new(self).draw(now, rng)
     }
 
     /// Draws an address to dial: the first that `allowed` accepts.
     ///
-    /// It makes up to 100 draws like [`get`](Self::get). The first 30 skip addresses that were
-    /// tried within ten minutes. Let `allowed` reject groups that already have a connection, and
-    /// nodes that are connected or being dialled. Report [`attempt`](Self::attempt) before the
-    /// dial, and [`good`](Self::good) or [`failed`](Self::failed) after it.
+    /// It makes up to 100 draws like [`get`](Self::get). The first 30 draws skip addresses that
+    /// were attempted within ten minutes. Let `allowed` reject groups that already have a
+    /// connection, and nodes that are connected or being dialled. Report [`attempt`](Self::attempt)
+    /// before the dial, and [`good`](Self::good) or [`failed`](Self::failed) after it.
     ///
     /// ```
     /// use std::collections::HashSet;
@@ -92,7 +93,7 @@ impl Book {
         }
         let count = (self.len() * SHARED_PERCENT / 100).min(SHARED_MOST);
         let fit = self.entries.iter().filter(|(_, entry)| !entry.is_bad(now));
-        // In the order of ids, so that a seed determines the choice.
+        // The addresses are in the order of ids, so that a seed determines the choice.
         let mut fit: Vec<_> = fit.collect();
         let (chosen, _) = fit.partial_shuffle(rng, count);
         let chosen = chosen.iter().map(|(_, entry)| entry.enode());
@@ -118,7 +119,8 @@ impl<'a> Drawer<'a> {
         }
     }
 
-    /// The result of the draw with this number. The first draws skip recently tried addresses.
+    /// The result of the draw with this number. The first draws skip addresses with a recent
+    /// attempt.
     pub(super) fn rested(
         &self,
         draw: u32,
@@ -137,7 +139,7 @@ impl<'a> Drawer<'a> {
         };
         let buckets = if tried { &self.tried } else { &self.new };
         let mut readiness = 1.0;
-        // The loop ends: a chance is never zero, and readiness grows.
+        // The loop ends, because a chance is never zero and `readiness` grows.
         loop {
             let id = buckets.choose(rng)?.choose(rng)?;
             let entry = self.book.entries.get(id)?;

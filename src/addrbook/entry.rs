@@ -49,9 +49,9 @@ impl Source {
 /// The buckets of an entry. A handshake turns `New` into `Tried`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In these new buckets, none twice.
+    /// The entry is in these new buckets, in each of them once.
     New(Vec<u16>),
-    /// In this tried bucket.
+    /// The entry is in this tried bucket.
     Tried(u16),
 }
 
@@ -66,7 +66,7 @@ pub struct Entry {
     pub(super) last_attempt: Option<SystemTime>,
     pub(super) last_success: Option<SystemTime>,
     pub(super) place: Place,
-    /// How many dials of this process had succeeded at the last attempt.
+    /// How many dials of this process had succeeded when the last attempt ended.
     pub(super) successes_seen: u64,
 }
 
@@ -107,8 +107,8 @@ impl Entry {
 
     /// Failed attempts since the last success.
     ///
-    /// An attempt does not count if no dial at all has succeeded since the previous one: it then
-    /// reveals nothing about this node.
+    /// A failed attempt counts only if some dial to any node has succeeded since the previous
+    /// attempt. Otherwise our own node may be offline, and the failure reveals nothing.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -130,10 +130,10 @@ impl Entry {
 
     /// Whether the address is not worth keeping.
     ///
-    /// It is bad if it has not been seen for 30 days, after three failed attempts without any
-    /// success, or after ten failed attempts and no success for a week. An address that was
-    /// attempted within the last minute is not judged. A time in the future, from a wrong clock,
-    /// counts as now.
+    /// An address is bad if it has not been seen for 30 days, after three failed attempts without
+    /// any success, or after ten failed attempts and no success for a week. An address that was
+    /// attempted within the last minute is not judged. A time in the future comes from a wrong
+    /// clock, and counts as now.
     pub fn is_bad(&self, now: SystemTime) -> bool {
         if self.attempted_within(JUST_NOW, now) {
             return false;
@@ -147,7 +147,8 @@ impl Entry {
 
     /// The chance that a draw takes the address, above 0 and at most 1.
     ///
-    /// It is 1, or 0.01 within ten minutes of an attempt, divided by 1.5 for each failed attempt.
+    /// The chance is 1, or 0.01 within ten minutes of an attempt. Each failed attempt divides it by
+    /// 1.5.
     pub fn chance(&self, now: SystemTime) -> f64 {
         let recent = if self.attempted_within(RECENTLY, now) {
             0.01
@@ -163,8 +164,8 @@ impl Entry {
             .is_some_and(|attempt| within(now, attempt, time))
     }
 
-    /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call it before
-    /// other changes, since the entry is written then anyway.
+    /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call this before
+    /// another change of the entry, which causes a write to the store anyway.
     pub(super) fn correct(&mut self, now: SystemTime) {
         let times = [
             Some(&mut self.last_seen),
@@ -179,7 +180,8 @@ impl Entry {
     }
 }
 
-/// Further attempts do not lower the chance. So it stays above zero, and draws stay short.
+/// Beyond this number, further attempts do not lower the chance. So the chance stays above zero,
+/// and draws stay short.
 const MAX_ATTEMPTS: u32 = 64;
 
 /// The key that no two entries share: host and TCP port, with any name normalised.

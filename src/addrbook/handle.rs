@@ -72,10 +72,10 @@ impl AddressBook {
     /// Opens the book in a file, or creates one there.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the file is damaged. It has been renamed, so call again to start
-    /// an empty book. The other errors leave the file unchanged: [`StoreError::Newer`] if a newer
-    /// version wrote it, [`StoreError::InUse`] if another process has it open,
-    /// [`StoreError::Exposed`] if other users can access it, and [`StoreError::Io`].
+    /// [`StoreError::Damaged`] if the file is damaged. The file has been renamed, so call this
+    /// again to start with an empty book. The other errors leave the file unchanged:
+    /// [`StoreError::Newer`] if a newer version wrote it, [`StoreError::InUse`] if another process
+    /// has it open, [`StoreError::Exposed`] if other users can access it, and [`StoreError::Io`].
     pub async fn open(
         path: impl Into<PathBuf>,
         config: AddressBookConfig,
@@ -104,7 +104,7 @@ impl AddressBook {
     ///
     /// # Errors
     /// The error of the store; [`StoreError::Newer`] or [`StoreError::Damaged`] if its rows do not
-    /// form a book. The store is then dropped.
+    /// form a book. After an error, the store is dropped.
     pub async fn load(
         store: impl Store,
         config: AddressBookConfig,
@@ -151,9 +151,9 @@ impl AddressBook {
 
     /// Draws an address to dial, and marks it as attempted.
     ///
-    /// It is the first that is not banned and that `allowed` accepts. See
-    /// [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs without a lock, and
-    /// its changes apply to the next draw.
+    /// It is the first drawn address that is not banned and that `allowed` accepts. See
+    /// [`Book::draw`](super::Book::draw). `allowed` may use this book, because it runs without a
+    /// lock. Changes that `allowed` makes apply to the next draw.
     pub fn draw(&self, mut allowed: impl FnMut(&Entry) -> bool) -> Option<Enode> {
         let mut seen = HashSet::new();
         let drawn = (0..DRAWS).find_map(|draw| {
@@ -207,10 +207,10 @@ impl AddressBook {
         })
     }
 
-    /// Records that a dial or its handshake did not reach the node.
+    /// Records that a dial did not reach the node, or that its handshake failed.
     ///
-    /// Returns how often in a row that has happened. A probed address loses its slot, unless this
-    /// node may be offline. See [`Book::failed`](super::Book::failed).
+    /// Returns how many times in a row this has happened. A probed address loses its slot, unless
+    /// this node may be offline. See [`Book::failed`](super::Book::failed).
     pub fn failed(&self, id: &NodeId) -> u32 {
         self.with(|state, now| {
             state.book.failed(id, now);

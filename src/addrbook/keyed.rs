@@ -31,15 +31,16 @@ impl BucketKey {
         self.0.as_ref()
     }
 
-    /// The new bucket of an address from a source. One source group reaches few of the buckets.
-    /// With the addresses of one group it reaches only one.
+    /// Returns the new bucket for an address that a source reported. The sources of one group reach
+    /// only few of the buckets. With addresses of one group, these sources reach only one bucket.
     pub(super) fn new_bucket(&self, shape: &Shape, group: &Group, source: &Group) -> u16 {
         let (group, source) = (group.to_string(), source.to_string());
         let slot = self.hash(&[group.as_bytes(), source.as_bytes()]) % shape.new_per_source;
         self.pick(&[source.as_bytes(), &slot.to_be_bytes()], shape.new_buckets)
     }
 
-    /// The tried bucket of a proven address. One group reaches few of the buckets.
+    /// Returns the tried bucket for a proven address. The addresses of one group reach only few of
+    /// the buckets.
     pub(super) fn tried_bucket(&self, shape: &Shape, group: &Group, address: &str) -> u16 {
         let slot = self.hash(&[address.as_bytes()]) % shape.tried_per_group;
         let group = group.to_string();
@@ -54,9 +55,9 @@ impl BucketKey {
         u16::try_from(bucket).unwrap_or_default()
     }
 
-    /// SHA-256 of the key and the parts, cut to 64 bits. A key in front is safe, since no result
-    /// leaves the node. Each part is preceded by its length, so different parts never give the same
-    /// bytes.
+    /// SHA-256 of the key and the parts, cut to 64 bits. It is safe to put the key in front, since
+    /// no result leaves the node. Each part is preceded by its length, so different parts never
+    /// give the same bytes.
     fn hash(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = Sha256::new_with_prefix(self.as_bytes());
         for part in parts {

@@ -9,29 +9,29 @@
 //! ```
 //!
 //! An application holds an [`AddressBook`], which uses no sockets. The dialler takes an address
-//! with [`AddressBook::draw`], which marks the attempt. It then reports
+//! with [`AddressBook::draw`], which marks the attempt. The dialler then reports
 //! [`good`](AddressBook::good) after the handshake, or [`failed`](AddressBook::failed).
 //!
 //! # Buckets
 //!
-//! An attacker who fills a book with its own addresses gets all the connections of the node that
-//! draws from it. So the place of an address in the book depends on the address and its source:
+//! An attacker who fills a book with chosen addresses gets all connections of the node that uses
+//! the book. So the place of an address in the book depends on the address and its source:
 //!
 //! - An address that a source reported is **new**. 1024 buckets hold 64 new addresses each. The
-//!   addresses from the sources of one [`Group`] reach 64 of the buckets; of these, the addresses
-//!   of one group reach only one. An address can be in up to eight buckets. If it is in n, another
-//!   source adds one with a chance of 1 in 2n.
+//!   sources of one [`Group`] reach 64 of these buckets; with addresses that belong to one group,
+//!   they reach only one of the 64. An address can be in up to eight buckets. If it is in n buckets,
+//!   another source adds one more with a chance of 1 in 2n.
 //! - An address that a handshake has proved is **tried**. 64 buckets hold 256 tried addresses each,
 //!   and the addresses of one group reach eight of them.
 //! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at
 //!   one.
-//! - A full new bucket drops its bad entries or, if there are none, the one seen longest ago. A
-//!   full tried bucket drops a bad entry. If there is none, the oldest entry is offered for a
-//!   [probe](Book::probe), and keeps its place if it answers.
+//! - A full new bucket drops its bad entries or, if there are none, the entry that was seen longest
+//!   ago. A full tried bucket drops a bad entry. If there is none, its oldest entry is offered for a
+//!   [probe](Book::probe), and keeps its place if the node answers.
 //!
 //! There is at most one entry for a node, and at most one for a host and port; a handshake decides
-//! between two claims. A node at a DNS name is grouped by the name's last two parts. Names are
-//! accepted only from this node's own side, and the book never looks them up.
+//! between two claims. The group of a node at a DNS name is given by the name's last two parts.
+//! Names are accepted only from [`Source::Own`], and the book never looks them up.
 //!
 //! # On disk
 //!
@@ -43,8 +43,8 @@
 //! their own format version.
 //!
 //! A damaged file causes [`StoreError::Damaged`] and is renamed. A file of a newer version causes
-//! [`StoreError::Newer`] and is left unchanged. Neither is ever deleted. An empty file counts as a
-//! new one.
+//! [`StoreError::Newer`] and is left unchanged. Neither file is ever deleted. An empty file counts
+//! as a new one.
 //!
 //! # Example
 //!

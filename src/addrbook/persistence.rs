@@ -13,7 +13,8 @@ use super::shared::Shared;
 use super::store::{Change, Store, StoreError};
 use crate::time::after;
 
-/// The maximum number of changes in one commit. It bounds memory and the time under the lock.
+/// The maximum number of changes in one commit. This bounds the memory for a commit, and the time
+/// under the lock.
 const BATCH: usize = 1024;
 
 /// How many calls of [`AddressBook::flush`](super::AddressBook::flush) the writer's queue holds.
@@ -55,16 +56,16 @@ impl Persistence {
     /// [`StoreError`] if the last write failed.
     ///
     /// # Cancel safety
-    /// If this future is dropped, a commit that has begun still completes, but later changes are
-    /// lost.
+    /// If this future is dropped, a commit that has begun still completes, but changes that were
+    /// not part of that commit are lost.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Arc<StoreError>> {
         let mut stop = std::pin::pin!(stop);
         let mut ticks = interval_at(after(Instant::now(), self.every), self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
-                // The stop is checked first, and requests before ticks, since both write the same
-                // changes.
+                // The stop is checked first. Requests come before ticks, because the write for a
+                // request makes the one for a tick unnecessary.
                 biased;
                 () = &mut stop => return self.flush().await,
                 request = self.requests.recv() => match request {
@@ -151,7 +152,7 @@ impl Lost {
     }
 }
 
-/// Writes the rows that a store needs before all others, if it is empty.
+/// If a store is empty, writes the rows that it needs before all others.
 pub(super) fn begin(
     store: &mut dyn Store,
     meta: &[Change],

@@ -65,7 +65,8 @@ pub(super) fn load(
             BadRows::Damaged(format!("{} row {key}: {what}", row.table.name()))
         })?;
     }
-    // Adding rows has dropped some ended bans, depending on their order. This drops the others.
+    // Adding the rows has already dropped some of the ended bans; which ones depends on the order
+    // of the rows. This drops the others.
     nodes.expire(now);
     Ok((book, nodes))
 }
@@ -79,7 +80,7 @@ pub(super) fn meta_rows(book: &Book) -> Vec<Change> {
     ]
 }
 
-/// The rows that had changed at some moment and are still to be written.
+/// The rows that had changed when this was taken, and are still to be written.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     addresses: BTreeSet<NodeId>,
@@ -95,8 +96,8 @@ impl Pending {
         }
     }
 
-    /// Takes up to `most` of the rows, as they should be now. Hand them to [`put_back`] if they
-    /// cannot be written.
+    /// Takes up to `most` of the rows, with the content that they have now. If these cannot be
+    /// written, hand them to [`put_back`].
     pub(super) fn next(&mut self, book: &mut Book, nodes: &mut NodeDb, most: usize) -> Vec<Change> {
         let mut changes = Vec::new();
         while changes.len() < most
@@ -126,7 +127,7 @@ impl Pending {
         changes
     }
 
-    /// Marks the remaining rows to be taken again.
+    /// Marks the remaining rows, so that they are taken again.
     pub(super) fn put_back(self, book: &mut Book, nodes: &mut NodeDb) {
         self.addresses
             .into_iter()
@@ -137,7 +138,7 @@ impl Pending {
     }
 }
 
-/// Marks changes that were not written to be taken again.
+/// Marks changes that were not written, so that they are taken again.
 pub(super) fn put_back(book: &mut Book, nodes: &mut NodeDb, changes: &[Change]) {
     for change in changes {
         match change.table {
@@ -189,7 +190,7 @@ fn entry_value(entry: &Entry) -> Vec<u8> {
     row.append(&optional_millis(entry.last_success));
     match &entry.place {
         Place::New(buckets) => row.append_list(buckets),
-        // Its bucket follows from the key.
+        // The bucket is not written, since it follows from the address and the book's secret.
         Place::Tried(_) => row.append_list::<u16, u16>(&[]),
     };
     row.out().to_vec()
@@ -210,8 +211,8 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     if row.key != id.as_bytes() {
         return Err("key and enode differ".to_owned());
     }
-    // The source is given as this node: a proven address may be a name, even if another node
-    // reported it.
+    // The source is given as this node, because a proven address may be a name, even if another
+    // node reported it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
         book.unsaved.put_back(id);
         return Ok(());
@@ -281,7 +282,7 @@ fn restore_node(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), St
         fading,
         since: optional_time(&value, 6)?,
     };
-    // It orders records by age. A time in the future would keep a record for years.
+    // This time orders the records by age, so a time in the future would keep a record for years.
     info.touched = time(&value, 7)?.min(now);
     let ban = value.at(8).map_err(|error| format!("field 8: {error}"))?;
     if ban.item_count() != Ok(0) {

@@ -56,14 +56,15 @@ impl Shared {
         pending.next(book, nodes, most)
     }
 
-    /// Marks the rows that could not be written to be taken again.
+    /// Marks rows that could not be written, so that they are taken again.
     pub(super) fn put_back(&self, changes: &[Change], pending: Pending) {
         let State { book, nodes, .. } = &mut *self.lock();
         rows::put_back(book, nodes, changes);
         pending.put_back(book, nodes);
     }
 
-    /// No user code runs under this lock, so its panics leave no change half done.
+    /// Locks the state. No user code runs under this lock, so a panic in user code leaves no change
+    /// half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -92,7 +93,7 @@ impl State {
         drawn.filter(fits).take(most).cloned().collect()
     }
 
-    /// The result of the draw with this number, unless it is banned.
+    /// Makes the draw with this number; `None` if the drawn node is banned.
     pub(super) fn draw_one(&mut self, draw: u32, now: SystemTime) -> Option<Entry> {
         let Self { book, nodes, rng } = self;
         let entry = book.drawer().rested(draw, now, rng)?;

@@ -12,7 +12,7 @@ use crate::time::NEVER;
 ///
 /// Stored times outlive the process, so they are calendar times. But decisions within a process
 /// must not change suddenly when the machine's clock is adjusted slightly. [`SystemClock`]
-/// satisfies both.
+/// satisfies both requirements.
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
@@ -21,7 +21,7 @@ pub trait Clock: Send + Sync + 'static {
 /// The machine's clock, for an application.
 ///
 /// It advances with the monotonic clock, and follows corrections of more than a minute, for example
-/// when the machine gets the time from the network after its start. Clones share it.
+/// when the machine gets the time from the network after its start. Clones share the clock.
 #[derive(Debug, Clone)]
 pub struct SystemClock(Arc<Calendar>);
 
@@ -70,7 +70,7 @@ impl Clock for SteadyClock {
     }
 }
 
-/// How far ahead another clock, or ours at an earlier time, may be.
+/// How far ahead another node's clock may be, or our own clock before a correction.
 pub(super) const AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Whether `then` was less than `span` ago. A time far ahead is from a wrong clock, and does not
@@ -89,12 +89,13 @@ pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// The time `wait` after `time`, at most 30 years later. At the calendar's end it is `time`.
+/// The time `wait` after `time`, at most 30 years later. If the calendar does not reach that far,
+/// `time`.
 pub(super) fn later(time: SystemTime, wait: Duration) -> SystemTime {
     time.checked_add(wait.min(NEVER)).unwrap_or(time)
 }
 
-/// The time `ago` before `time`. At the calendar's beginning it is `time`.
+/// The time `ago` before `time`. If the calendar does not reach that far back, `time`.
 pub(super) fn earlier(time: SystemTime, ago: Duration) -> SystemTime {
     time.checked_sub(ago).unwrap_or(time)
 }

@@ -15,14 +15,14 @@ const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Promotion {
-    /// It is now a tried address.
+    /// The address is now a tried address.
     Tried,
-    /// It was already a tried address.
+    /// The address was already a tried address.
     AlreadyTried,
-    /// Its bucket is full.
+    /// The bucket of the address is full.
     ///
-    /// It stays a new address until [`Book::probe`] has settled whether an older entry must make
-    /// room.
+    /// The address stays a new one until [`Book::probe`] has settled whether an older entry must
+    /// make room.
     Waiting,
 }
 
@@ -30,8 +30,8 @@ impl Book {
     /// Records that a handshake has just proved a node at this address.
     ///
     /// The address becomes a tried one. Other claims about this node, or about this host and port,
-    /// are dropped, since a handshake proves which node is there. The last sighting is not updated:
-    /// a new one would reveal our connections to peers that request addresses.
+    /// are dropped, since a handshake proves which node is there. The time of the last sighting is
+    /// not updated, since a new time would reveal our connections to peers that request addresses.
     ///
     /// # Errors
     /// As for [`add`](Self::add), if the book does not admit the address at all.
@@ -90,9 +90,10 @@ impl Book {
 
     /// Records that a probed address did not answer; returns whether it lost its slot.
     ///
-    /// In that case it becomes a new address again, and the waiting address gets its slot. It keeps
-    /// its slot if no dial has succeeded since the contest began or its last probe failed, since
-    /// this node may then be offline. Without a contest for this node, nothing happens.
+    /// An address that loses its slot becomes a new address again, and the waiting address gets the
+    /// slot. If no dial has succeeded since the contest began or since the last probe failed, the
+    /// address keeps its slot, because our own node may be offline. If there is no contest for the
+    /// slot of the node `id`, nothing happens.
     pub fn probe_failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let successes = self.successes;
         let contest = self
@@ -126,7 +127,8 @@ impl Book {
             self.enter_tried(id, bucket);
             return Promotion::Tried;
         }
-        // A node that no source reported is in no bucket yet, so it is put into one to wait.
+        // A node that no source reported is in no bucket yet, so it is put into a bucket, where it
+        // waits.
         let place = self.entries.get(&id).map(|entry| &entry.place);
         if place == Some(&Place::New(Vec::new())) {
             self.put_own(id, now);
@@ -189,8 +191,8 @@ impl Book {
         }
     }
 
-    /// Removes a node from all its new buckets, and returns these. The caller must put it into
-    /// another bucket.
+    /// Removes a node from all its new buckets, and returns these buckets. The caller must put the
+    /// node into another bucket.
     fn leave_all_new(&mut self, id: &NodeId) -> Vec<u16> {
         let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
         let Some(Place::New(buckets)) = place else {

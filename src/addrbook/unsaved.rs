@@ -26,8 +26,8 @@ impl<K: Ord + Copy> Unsaved<K> {
         self.changed.insert(key);
     }
 
-    /// Marks a row to be removed. A row that was never stored needs no removal, which bounds the
-    /// set.
+    /// Marks a row to be removed. A row that was never stored needs no removal and is not marked,
+    /// which bounds the set.
     pub(super) fn removed(&mut self, key: K) {
         if self.stored.contains(&key) {
             self.changed.insert(key);
@@ -56,7 +56,8 @@ impl<K: Ord + Copy> Unsaved<K> {
         }
     }
 
-    /// Marks a row to be written again. It is unknown whether the store holds it.
+    /// Marks a row to be written again. The row counts as stored, because it is unknown whether the
+    /// store holds it.
     pub(super) fn put_back(&mut self, key: K) {
         self.stored.insert(key);
         self.changed.insert(key);

@@ -21,9 +21,9 @@ pub struct Ban {
     pub until: SystemTime,
     /// Why, for people; at most 256 characters.
     pub reason: String,
-    /// When the ban was read from a store, if it began in the future. Then the clock was wrong when
-    /// the ban was written, or it is wrong now. Until a correction, the ban lasts for its full
-    /// length from this time.
+    /// When the ban was read from a store, if it began in the future. In that case the clock was
+    /// wrong when the ban was written, or the clock is wrong now. Until the clock is corrected, the
+    /// ban lasts for its full length from this time.
     read: Option<SystemTime>,
 }
 
@@ -61,20 +61,20 @@ impl Ban {
         }
     }
 
-    /// When the ban ends or is checked again.
+    /// When the ban ends, or when it must be checked again.
     pub(super) fn end(&self) -> SystemTime {
         let length = self.until.duration_since(self.since).unwrap_or_default();
         self.read.map_or(self.until, |read| later(read, length))
     }
 
-    /// How much longer it lasts.
+    /// How much longer the ban lasts.
     #[cfg(feature = "server")]
     pub(in crate::addrbook) fn left(&self, now: SystemTime) -> Duration {
         self.end().duration_since(now).unwrap_or_default()
     }
 
-    /// Checks a ban at its end. Returns it if it is still in force, after a correction of the
-    /// clock.
+    /// Checks a ban again when it ends. Returns the ban if it is still in force, because the clock
+    /// has been corrected.
     pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
         self.read = None;
         self.holds(now).then_some(self)
@@ -110,7 +110,8 @@ impl fmt::Display for BanTarget {
     }
 }
 
-/// A bounded number of bans of IP addresses. The one that ends first makes room.
+/// A bounded number of bans of IP addresses. If there are too many, the ban that ends first is
+/// dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IpBans {
     bans: BTreeMap<IpAddr, Ban>,

@@ -17,7 +17,7 @@ settings! {
         /// How many nodes are remembered; 0 counts as 1.
         ///
         /// Beyond that, the unbanned node that has been untouched the longest is dropped. If all
-        /// are banned, it is the one whose ban ends first. Default: 65,536.
+        /// nodes are banned, the one whose ban ends first is dropped. Default: 65,536.
         max_nodes / with_max_nodes: usize = 65_536, |nodes: usize| nodes.max(1);
         /// How many IP addresses can be banned; 0 counts as 1.
         ///
@@ -87,7 +87,8 @@ impl NodeDb {
 
     /// Adds to a node's [`Score`](super::super::Score), and returns it.
     ///
-    /// A score above the limit bans the node with this reason, and is reset to zero.
+    /// If the score exceeds the limit, the node is banned for this reason, and the score is reset
+    /// to zero.
     pub fn penalise(
         &mut self,
         id: &NodeId,
@@ -104,7 +105,7 @@ impl NodeDb {
         score
     }
 
-    /// Bans for some time from now, and replaces an earlier ban.
+    /// Bans `target` for some time from now, and replaces an earlier ban.
     pub fn ban(&mut self, target: BanTarget, time: Duration, reason: &str, now: SystemTime) {
         let ban = Ban::new(now, time, reason);
         match target {
@@ -206,7 +207,7 @@ impl NodeDb {
         count
     }
 
-    /// The ban of a node that ends first.
+    /// Returns the node whose ban ends first, and when it ends.
     fn first_ban(&self) -> Option<(SystemTime, NodeId)> {
         let first = NodeId::from_bytes([0; NodeId::LENGTH]);
         let mut banned = self.by_rank.range((true, SystemTime::UNIX_EPOCH, first)..);

@@ -11,9 +11,9 @@ use super::Ban;
 pub struct KnownNode {
     /// When the record was made.
     pub first_seen: SystemTime,
-    /// When it was last connected, or `None` if it never was.
+    /// When the node was last connected, or `None` if it never was.
     pub last_seen: Option<SystemTime>,
-    /// Failures since it was last connected.
+    /// Failures since the node was last connected.
     pub failures: u32,
     /// When it last failed.
     pub last_failure: Option<SystemTime>,
@@ -21,7 +21,7 @@ pub struct KnownNode {
     pub score: Score,
     /// Its ban, which may have ended.
     pub ban: Option<Ban>,
-    /// When any of this last changed.
+    /// When any of the other fields last changed.
     pub(in crate::addrbook) touched: SystemTime,
 }
 

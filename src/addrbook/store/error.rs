@@ -13,7 +13,8 @@ use crate::private_file::Exposed;
 pub enum StoreError {
     /// The file is damaged.
     ///
-    /// If `kept` is set, the file was renamed to it, and opening `path` again starts an empty book.
+    /// If `kept` is set, the file was renamed to that path, and opening `path` again starts an
+    /// empty book.
     #[error("{path:?} is damaged: {what}{}", kept_as(.kept))]
     Damaged {
         /// The file.
@@ -28,7 +29,7 @@ pub enum StoreError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         found: u32,
         /// The newest version that can be read.
         supported: u32,

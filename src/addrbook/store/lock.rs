@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use redb::{BackendError, StorageBackend};
 
-/// A file that is used without a lock if it cannot be locked. Some file systems have no locks, and
-/// a network's lock server may be missing.
+/// A file that is used without a lock if it cannot be locked. This is necessary because some file
+/// systems have no locks, and a network's lock server may be missing.
 #[derive(Debug)]
 pub(super) struct LockIfPossible<B> {
     pub(super) file: B,
@@ -51,7 +51,7 @@ impl<B: StorageBackend> StorageBackend for LockIfPossible<B> {
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_range(start, end).map_err(|error| {
-            // redb tries the whole file last, and continues if locks are not supported.
+            // redb tries to lock the whole file last, and continues if locks are not supported.
             if (start, end) == (Bound::Unbounded, Bound::Unbounded) {
                 self.warn(error);
             }

@@ -107,6 +107,6 @@ pub trait Store: std::fmt::Debug + Send + 'static {
     /// [`StoreError::Io`] if nothing was written; a later call may succeed.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
-    /// The file, for errors; a name in angle brackets if there is none.
+    /// The file, for error texts; a name in angle brackets if there is no file.
     fn path(&self) -> &Path;
 }

@@ -88,7 +88,7 @@ impl Store for RedbStore {
             Some(database) => database,
             None => open(&self.path)?,
         };
-        // On an error the database stays closed: redb accepts no more writes then.
+        // After an error the database stays closed, because redb accepts no more writes.
         write(&database, changes).map_err(|problem| problem.at(&self.path, "write"))?;
         self.database = Some(database);
         Ok(())
@@ -108,8 +108,8 @@ const fn definition(table: Table) -> Bytes {
 fn open(path: &Path) -> Result<Database, StoreError> {
     let cannot_open = |error| failed(path, "open", error);
     if private_file::is_missing(path).map_err(cannot_open)? {
-        // A database does not survive a crash during its creation, so it gets its name when it is
-        // complete.
+        // A database does not survive a crash during its creation, so the file gets its final name
+        // only when it is complete.
         let unfinished = Unfinished::beside(path);
         let file = private_file::create(unfinished.path()).map_err(cannot_open)?;
         drop(open_file(file, unfinished.path())?);
@@ -119,7 +119,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
             Err(error) => Err(error),
         };
         match placed {
-            // Another process was faster.
+            // Another process has created the file in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             placed => placed.map_err(|error| failed(path, "rename", error))?,
         }

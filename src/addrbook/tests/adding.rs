@@ -51,7 +51,7 @@ fn an_address_that_nobody_can_dial_is_refused() {
     assert_eq!(add(&node(9), Source::Own), Err(AddError::OwnNode));
 }
 
-/// A name is accepted only from our own side, and never resolved.
+/// A name is accepted only from this node itself, and never looked up.
 #[test]
 fn names_come_from_our_own_side() {
     let mut book = book();
@@ -81,7 +81,7 @@ fn a_sighting_in_the_future_is_doubted() {
     assert_eq!(entry.last_seen(), start() - 5 * DAY);
 }
 
-/// A handshake decides between two claims; gossip only replaces what has failed.
+/// A handshake decides between two claims; a report only replaces an entry that has failed.
 #[test]
 fn an_address_belongs_to_the_node_that_a_handshake_proves() {
     let mut book = book();

@@ -99,7 +99,7 @@ fn attempts_while_offline_do_not_count() {
         0
     );
 
-    // Once online again, addresses that never answer become bad.
+    // Once this node is online again, addresses that never answer become bad.
     for round in 0..3 {
         book.dial_succeeded();
         for id in &ids {

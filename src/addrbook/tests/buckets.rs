@@ -52,7 +52,7 @@ fn a_tried_address_is_probed_before_it_is_replaced() {
     assert_eq!(book.probe(now), Some(node(0)), "the one seen longest ago");
     assert_eq!(book.probe(now), None, "once in ten minutes");
 
-    // It answers and stays; the other waits for its next chance.
+    // The probed address answers and stays; the other one waits for its next chance.
     assert_eq!(book.good(&node(0), now), Ok(Promotion::AlreadyTried));
     assert_eq!(book.probes_pending(), 0);
     assert!(!book.entry(&id(&node(2))).unwrap().is_tried());
@@ -111,7 +111,8 @@ fn buckets_depend_on_a_secret_of_the_book() {
     );
 }
 
-/// Another source may add an address to one more bucket of up to eight. The probability falls.
+/// Each further source may add an address to one more bucket, up to eight, with falling
+/// probability.
 #[test]
 fn further_sources_add_buckets() {
     let (mut book, mut rng) = (book(), rng());
@@ -124,8 +125,8 @@ fn further_sources_add_buckets() {
     assert_eq!(book.len(), 1);
 }
 
-/// 4096 good addresses of one group, from one source. Fewer are kept, and less than a quarter of
-/// those are shared.
+/// One source reports 4096 good addresses of one group. The book keeps fewer, and shares less than
+/// a quarter of those.
 #[test]
 fn one_group_cannot_fill_the_book_even_with_good_addresses() {
     let mut book = book();

@@ -5,7 +5,7 @@ use super::super::rows::{self, Pending};
 use super::super::{Row, Score};
 use super::*;
 
-/// Far ahead of all others.
+/// A time far ahead of all others in these tests.
 fn year_2100() -> SystemTime {
     SystemTime::UNIX_EPOCH + 47_482 * DAY
 }
@@ -49,7 +49,7 @@ fn a_ban_that_is_read_before_the_clock_was_set_ends_when_it_should() {
     let boot = SystemTime::UNIX_EPOCH + HOUR;
     let mut nodes = read_at(&banned_at(start()), boot);
     assert_eq!(nodes.bans(boot).count(), 2);
-    // The clock was set.
+    // Now the clock is set to the right time.
     assert_eq!(nodes.bans(start() + 23 * HOUR).count(), 2);
     assert_eq!(nodes.expire(start() + 23 * HOUR), 0);
     assert_eq!(nodes.bans(start() + 23 * HOUR).count(), 2);

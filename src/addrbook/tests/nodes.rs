@@ -59,7 +59,7 @@ fn too_much_misbehaviour_bans_for_a_day() {
     assert_eq!(nodes.penalise(&some_id(1), 1, 0, "second", start()), 101);
     assert!(banned(&nodes, 1, start() + DAY - MINUTE));
     assert!(!banned(&nodes, 1, start() + DAY));
-    // After the ban it starts afresh.
+    // After the ban, the score starts at zero again.
     assert_eq!(nodes.penalise(&some_id(1), 1, 0, "third", start() + DAY), 1);
 }
 

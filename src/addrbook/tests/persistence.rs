@@ -34,7 +34,7 @@ fn meta(version: u32) -> Change {
     )
 }
 
-/// Tried and new addresses, the node database, and its bans.
+/// The store keeps tried and new addresses, the node database, and its bans.
 #[tokio::test]
 async fn a_saved_book_is_restored_completely() {
     let store = MemoryStore::default();
@@ -59,7 +59,7 @@ async fn a_saved_book_is_restored_completely() {
     for number in 0..5 {
         let id = id(&node(number));
         let entry = |book: &AddressBook| book.entry(&id).map(|entry| format!("{entry:?}"));
-        // The store does not keep the rest.
+        // The store does not keep the fields from `successes_seen` on.
         let lasting = |text: Option<String>| {
             text.map(|text| text.split("successes_seen").next().unwrap().to_owned())
         };
@@ -92,7 +92,7 @@ async fn changes_are_written_at_the_interval() {
     // The clock is paused, so this sleep ends once everything else waits.
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(addresses(&store), 1);
-    // Without handles the writer writes what is left and ends.
+    // When all handles are gone, the writer writes what is left and ends.
     book.add(&node(2), stranger()).unwrap();
     drop(book);
     running.await.unwrap().unwrap();
