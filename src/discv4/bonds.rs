@@ -16,7 +16,7 @@ const PROOF: Duration = Duration::from_secs(12 * 60 * 60);
 /// Maximum number of proofs; the least recently used is replaced.
 const CAPACITY: usize = 2560;
 
-/// Maximum number of proofs per public network; its least recently used is replaced.
+/// Maximum number of proofs per public network; the network's least recently used is replaced.
 const OF_NETWORK: usize = 64;
 
 /// A node at an IP address. The port may change, as behind a NAT router.
@@ -24,11 +24,11 @@ type Place = (IpAddr, NodeId);
 
 #[derive(Debug)]
 struct Bond {
-    /// When it last answered a Ping of ours.
+    /// When the node last answered a Ping of ours.
     pong: Instant,
-    /// When it last sent a Ping that we answered, which proved our endpoint to it.
+    /// When the node last sent a Ping that we answered. Our answer proved our endpoint to the node.
     ping: Option<Instant>,
-    /// Its position in the order of use.
+    /// The position of this bond in the order of use.
     used: u64,
 }
 
@@ -105,7 +105,7 @@ impl Bonds {
         there.any(|(_, bond)| is_fresh(bond.pong, now))
     }
 
-    /// Returns whether the node has a proof of our endpoint, so that it answers requests.
+    /// Returns whether the node has a proof of our endpoint, and so answers our requests.
     pub(super) fn answers_us(&self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
         let bond = self.bonds.get(&(ip, id));
         bond.and_then(|bond| bond.ping)

@@ -23,8 +23,8 @@ settings! {
         silence / with_silence: Duration = Duration::from_secs(10);
         /// Interval between refreshes of the table.
         ///
-        /// A refresh looks up our own id and random targets. An empty table with seeds is retried
-        /// every 10 s, or at this interval if it is shorter. Default: 30 min.
+        /// A refresh looks up our own id and random targets. While the table is empty, the seeds
+        /// are pinged every 10 s, or at this interval if it is shorter. Default: 30 min.
         refresh_every / with_refresh_every: Duration = Duration::from_secs(30 * 60),
             |time: Duration| time.max(Duration::from_millis(1));
         /// Number of random lookups in a refresh, at most 16. Default: 3.
@@ -33,7 +33,7 @@ settings! {
         ///
         /// Bursts may be twice as large. Default: 50.
         packets_per_second / with_packets_per_second: u32 = 50;
-        /// Packets per second that are answered for each address without an endpoint proof.
+        /// Packets per second that are answered for each address that has no endpoint proof.
         ///
         /// Bursts may be four times as large. A /24 or IPv6 /64 has four times these limits.
         /// Default: 8.

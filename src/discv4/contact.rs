@@ -109,8 +109,8 @@ impl Contact {
 
 /// Returns whether a node at `at` may name the address `of`.
 ///
-/// An address that has a meaning only in its own network is neither sent outside nor accepted from
-/// there.
+/// An address that has a meaning only in its own network is neither sent to nodes outside of that
+/// network nor accepted from them.
 pub(super) fn may_tell(at: IpAddr, of: IpAddr) -> bool {
     match Reach::of(of) {
         Reach::Public => true,

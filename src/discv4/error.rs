@@ -35,7 +35,7 @@ pub enum Discv4Error {
     /// The record is not newer than the present one.
     #[error("the record has sequence number {got}, which is not above the present {present}")]
     OldRecord {
-        /// Its sequence number.
+        /// The sequence number of the rejected record.
         got: u64,
         /// The sequence number of the present record.
         present: u64,
@@ -65,7 +65,7 @@ pub enum Discv4Error {
     },
     /// The node answered with a record that is not acceptable.
     ///
-    /// It belongs to another node, or names an address that the node may not name to us.
+    /// The record belongs to another node, or names an address that the node may not name to us.
     #[error("node {id} at {addr} answered with a record that cannot be its own")]
     BadRecord {
         /// The node.
@@ -73,7 +73,7 @@ pub enum Discv4Error {
         /// The address at which it was asked.
         addr: SocketAddr,
     },
-    /// None of the asked nodes knows the node.
+    /// None of the asked nodes knows the node that was looked for.
     #[error("node {id} is not found")]
     NotFound {
         /// The node.

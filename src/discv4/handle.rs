@@ -89,8 +89,8 @@ impl Discv4 {
 
     /// Finds a node's current record.
     ///
-    /// Asks the node itself if its endpoint is known. Otherwise, or if that fails, it looks the
-    /// node up.
+    /// If the node's endpoint is known, asks the node itself. Otherwise, or if that fails, looks
+    /// the node up.
     ///
     /// # Errors
     /// [`Discv4Error::NotFound`] if no asked node knows it, and those of [`lookup`](Self::lookup)
@@ -149,7 +149,7 @@ impl Discv4 {
 
     /// Subscribes to the addresses at which other nodes see us, one for each Pong.
     ///
-    /// It is bounded like [`found`](Self::found).
+    /// The stream is bounded like that of [`found`](Self::found).
     #[must_use]
     pub fn observations(&self) -> EventStream<Observation> {
         self.0.observed.subscribe()

@@ -9,10 +9,11 @@ use crate::pace::Pace;
 
 /// A rate with bursts for each address, in a table of bounded size.
 ///
-/// One time is kept per address, which encodes its spent tokens. Two generations hold at most
-/// `capacity` addresses each. When the young generation is full, it replaces the old one. So a
-/// returning address is remembered, and no clean-up takes long. A flood of addresses can evict
-/// entries, which gives each evicted address one more burst.
+/// For each address one time is kept, which encodes the tokens that the address has spent. There
+/// are two generations of at most `capacity` addresses each. When the young generation is full, it
+/// replaces the old one. So no clean-up takes long, and an address that soon returns is still
+/// remembered. A flood of addresses can evict entries, which gives each evicted address one more
+/// burst.
 #[derive(Debug)]
 pub(super) struct Limiter {
     pace: Pace,

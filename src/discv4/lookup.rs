@@ -10,13 +10,13 @@ const ALPHA: usize = 3;
 /// Number of nodes that a lookup returns.
 pub(super) const NEAREST: usize = 16;
 
-/// Number of candidates kept, the nearest of all answers.
+/// Number of candidates that are kept: the nearest nodes of all answers.
 const CANDIDATES: usize = 64;
 
 /// Maximum number of nodes asked in all.
 ///
-/// Honest answers need about 16 and a few for each step. This bounds lookups that are fed made-up
-/// nodes, each nearer than the last.
+/// With honest answers, a lookup asks about 16 nodes and a few more for each step. This maximum
+/// bounds a lookup whose answers contain made-up nodes, each nearer than the last.
 const ASKED: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Lookup {
         self.candidates.truncate(CANDIDATES);
     }
 
-    /// Returns the next node to ask; `None` if enough are being asked.
+    /// Returns the next node to ask; `None` if there is none now.
     pub(super) fn next(&mut self) -> Option<Contact> {
         if self.in_flight >= ALPHA || self.asked >= ASKED {
             return None;
@@ -97,7 +97,7 @@ impl Lookup {
         Some(next.contact)
     }
 
-    /// Handles the answer of a node; `None` if it did not answer.
+    /// Handles the answer of a node; `nodes` is `None` if there was none.
     pub(super) fn answered(&mut self, id: &NodeId, nodes: Option<&[Contact]>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let mut asked = self.candidates.iter_mut();

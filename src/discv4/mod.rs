@@ -2,10 +2,10 @@
 //! v4](https://github.com/ethereum/devp2p/blob/master/discv4.md), with
 //! [EIP-868](https://eips.ethereum.org/EIPS/eip-868) (requests for records).
 //!
-//! Each node keeps a table of others, by their distance from itself: the exclusive or of their ids.
-//! A lookup asks the nearest known nodes for the nodes that they know, until none is nearer. Only
-//! nodes that have proven their endpoint get answers, so that nobody can direct our answers at a
-//! third party.
+//! Each node keeps a table of other nodes, arranged by their distance from itself. The distance of
+//! two nodes is the exclusive or of their ids. A lookup asks the known nodes that are nearest to a
+//! target for the nodes that they know, until no answer contains a nearer node. Only nodes that
+//! have proven their endpoint get answers, so that nobody can direct our answers at a third party.
 //!
 //! [`Discv4`] is a running node. Below it, [`Machine`] takes and returns packets without a socket,
 //! and [`packet`] is the codec.

@@ -13,7 +13,7 @@ pub(super) fn network_of(ip: IpAddr) -> IpAddr {
 
 /// Returns the address by which a sender is limited.
 ///
-/// For IPv6 it is the /64, since one machine owns all of it.
+/// For IPv6 this is the /64, since one machine owns all addresses in a /64.
 pub(super) fn sender_of(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 32, 64)
 }

@@ -28,7 +28,7 @@ pub trait DatagramSender: Send + Sync + 'static {
 /// Sends through a duplicate of a socket.
 ///
 /// tokio's own socket would refuse the first datagram, because it does not yet know that the socket
-/// is writable. The copy does not wait for that.
+/// is writable. The duplicate sends without that knowledge.
 #[derive(Debug)]
 pub struct UdpSender {
     socket: std::net::UdpSocket,

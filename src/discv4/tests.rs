@@ -40,7 +40,8 @@ async fn nodes_find_each_other_over_sockets() {
     let (second, node) = bound(2, &[first]).await;
     let (_, third) = bound(3, &[]).await;
     let mut seen = third.observations();
-    // The record request bonds first, so that the table has a node to start from.
+    // The record request first exchanges endpoint proofs, so that the table has a node to start
+    // from.
     let known = third.request_record(&first.to_enode()).await.unwrap();
     assert_eq!(known.public_key(), first.public_key());
     let seen = seen.recv().await.unwrap().unwrap();

@@ -90,7 +90,7 @@ impl Discv5Builder {
 
     /// Adds nodes to start from.
     ///
-    /// Without any, the node finds no others until another node contacts it.
+    /// Without bootnodes, the node finds no others until another node contacts it.
     pub fn bootnodes(mut self, records: impl IntoIterator<Item = NodeRecord>) -> Self {
         self.bootnodes.extend(records);
         self
@@ -131,7 +131,8 @@ impl Discv5Builder {
             ipv6: sockets.v6,
         };
         let mut config = ConfigBuilder::new(listen);
-        // The node maintains its record and evaluates its observed addresses itself.
+        // Turned off in the crate, because this node maintains its record and evaluates its
+        // observed addresses itself.
         config.disable_enr_update();
         config.auto_nat_listen_duration(None);
         config.disable_report_discovered_peers();

@@ -10,7 +10,8 @@ settings! {
     /// Each setting has a getter of its name and a setter `with_…`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Discv5Config {
-        /// Time limit for the answer to a packet, which is sent twice. Default: 1 s.
+        /// Time limit for the answer to a packet. A packet without an answer is sent once more.
+        /// Default: 1 s.
         request_timeout / with_request_timeout: Duration = Duration::from_secs(1),
             |time: Duration| time.max(Duration::from_millis(10));
         /// Time limit for a lookup.

@@ -86,7 +86,8 @@ pub(super) fn outlets() -> (Outlets, mpsc::Sender<Observed>, Discv5Events) {
     (outlets, observe, events)
 }
 
-/// Handles the events of the crate. It never waits, since the crate waits for it.
+/// Handles the events of the crate `discv5`. It waits for nothing but the next event, because the
+/// crate waits until its events are taken.
 pub(super) async fn listen(
     mut events: mpsc::Receiver<Event>,
     outlets: Outlets,
@@ -132,13 +133,13 @@ pub(super) async fn observe(
             return;
         };
         if let Some(seen) = asked.await {
-            // The user need not read the observations.
+            // A full queue is ignored, because the user need not read the observations.
             let _ = observed.try_send(seen);
         }
     }
 }
 
-/// Pings a random node in the table that answered last time.
+/// Pings a random one of the nodes in the table that answered last time.
 fn ask_one(
     service: &discv5::Discv5,
 ) -> impl Future<Output = Option<Observed>> + Send + 'static + use<> {

@@ -18,7 +18,7 @@ use crate::node::{NodeId, NodeRecord};
 /// The node ends with [`shutdown`](Self::shutdown), or when the last clone is dropped.
 #[derive(Clone)]
 pub struct Discv5 {
-    /// `None` once discovery has ended. The service holds the socket.
+    /// The service, which holds the socket; `None` once discovery has ended.
     service: Arc<Mutex<Option<discv5::Discv5>>>,
     _last: Arc<DropGuard>,
 }
@@ -106,7 +106,7 @@ impl Discv5 {
     /// Looks up the nodes nearest to an id.
     ///
     /// Returns at most 16, the nearest first, without nodes whose signature scheme RLPx does not
-    /// use. It takes at most the [limit](Discv5Config::lookup_timeout).
+    /// use. The call takes at most the [limit](Discv5Config::lookup_timeout).
     ///
     /// # Errors
     /// [`Discv5Error::Ended`] if discovery has ended.
@@ -115,7 +115,8 @@ impl Discv5 {
     /// Cancel safe.
     pub async fn lookup(&self, target: &NodeId) -> Result<Vec<NodeRecord>, Discv5Error> {
         let found = self.service(|service| {
-            // With an empty table the crate would log a warning each time.
+            // The crate is not asked while the table is empty, because it would log a warning each
+            // time.
             let nobody = service.table_entries_id().is_empty();
             (!nobody).then(|| service.find_node(to_id(target)))
         })?;

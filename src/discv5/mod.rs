@@ -34,8 +34,8 @@
 //! ```
 //!
 //! # Bans and rate limits of the crate
-//! The crate's lists of banned nodes and addresses are shared by the whole process; this layer bans
-//! no node. The crate's limit of packets per second stays off: it bans an address for an hour,
+//! The crate's lists of banned nodes and addresses are shared by the whole process, so this layer
+//! bans no node. The crate's limit of packets per second stays off: it bans an address for an hour,
 //! although anybody may have forged that address, and it would also drop packets of Discovery v4 on
 //! the same socket.
 

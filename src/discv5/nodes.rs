@@ -39,7 +39,7 @@ impl Discv5 {
 impl Nodes {
     /// Keeps only nodes whose record `wanted` accepts.
     ///
-    /// It may check for a fork identifier, for example.
+    /// For example, `wanted` may check for a fork identifier.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&NodeRecord) -> bool + Send + Sync + 'static) -> Self {
         self.wanted = Some(Arc::new(wanted));

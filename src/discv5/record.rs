@@ -1,6 +1,6 @@
 //! Converts node records between the crate `discv5` and this one.
 //!
-//! Their text form is the same.
+//! The two crates use the same text form, through which records are converted.
 
 use discv5::Enr;
 use enr::{CombinedKey, NodeId as TheirId};

@@ -14,7 +14,7 @@ use super::record::from_id;
 use crate::guarded::caught_async;
 use crate::node::NodeId;
 
-/// The maximum length of an answer, which fits a packet of 1,280 bytes.
+/// The maximum length of an answer. Such an answer fits into a packet of 1,280 bytes.
 const MAX_ANSWER: usize = 1024;
 
 /// A request from another node to a protocol over discovery.
@@ -45,7 +45,7 @@ impl Talks {
 
     /// Returns the future of the answer, if there is a handler and a free slot.
     ///
-    /// A request that is dropped gets an empty answer.
+    /// Otherwise the request is dropped, and dropping a request sends an empty answer.
     pub(super) fn answer(
         &self,
         request: Theirs,

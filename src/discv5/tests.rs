@@ -47,7 +47,7 @@ async fn node(bootnodes: &[&Node]) -> Node {
 async fn nodes_find_each_other_through_a_third() {
     let boot = node(&[]).await;
     let (ann, ben) = (node(&[&boot]).await, node(&[&boot]).await);
-    // The bootnode learns of both when they contact it.
+    // The bootnode learns of the two nodes when they contact it.
     for asks in [&ann, &ben] {
         asks.discovery.lookup(&boot.record.node_id()).await.unwrap();
     }
@@ -101,7 +101,7 @@ async fn packets_of_other_protocols_are_handed_over_and_bounded() {
         .unwrap();
     assert_eq!(frame.from, other.local_addr().unwrap());
     assert_eq!(frame.packet[..], b"of another protocol"[..]);
-    // They are sent one at a time, since the operating system's buffer is bounded, too.
+    // The packets are sent one at a time, because the operating system's buffer is bounded, too.
     while ann.events.dropped_frames() == 0 {
         other.send_to(b"more", to).await.unwrap();
         tokio::task::yield_now().await;

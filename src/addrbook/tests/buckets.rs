@@ -111,8 +111,8 @@ fn buckets_depend_on_a_secret_of_the_book() {
     );
 }
 
-/// Each further source may add an address to one more bucket, up to eight, with falling
-/// probability.
+/// Each further source may add an address to one more bucket, up to eight. The probability falls
+/// with each bucket.
 #[test]
 fn further_sources_add_buckets() {
     let (mut book, mut rng) = (book(), rng());

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const RECORDS: usize = 64;
 const RECORDS_OF_TABLE: usize = 16;
 
-/// Number of request timeouts for which a query waits for another lookup's query.
+/// Number of request timeouts for which a query waits for another to its node.
 const TURNS: u32 = 4;
 
 impl Machine {
@@ -112,7 +112,7 @@ impl Machine {
         self.fetch_newer_record(&id, now);
     }
 
-    /// Fetches the record of a node in the table, if it has a newer one.
+    /// Fetches the record of a node in the table, if it announced a newer one.
     pub(super) fn fetch_newer_record(&mut self, id: &NodeId, now: Now) {
         let Some(entry) = self.table.get(id).filter(|entry| entry.has_newer_record()) else {
             return;
@@ -152,7 +152,7 @@ impl Machine {
         }
     }
 
-    /// Asks the node, or first proves our endpoint to it.
+    /// Sends a query to its node, or first proves our endpoint to the node.
     fn begin(&mut self, id: u64, now: Now) {
         let Some(contact) = self.queries.get(&id).map(|query| query.contact) else {
             return;
@@ -167,13 +167,13 @@ impl Machine {
             return;
         }
         if self.bonds.answered_within(node, ip, time, now.at) {
-            // It has just answered our Ping, and is about to ping us.
+            // The node has just answered our Ping, and is about to ping us.
             self.enter(id, Stage::AwaitingPing, after(now.at, time));
             return;
         }
         let pinged = self.ping(contact, PINGS, now);
         let deadline = if pinged {
-            // The Ping's own deadline is earlier.
+            // The result of the Ping comes first, because the Ping's own deadline is earlier.
             after(now.at, self.config.request_timeout().saturating_mul(2))
         } else {
             now.at
@@ -227,7 +227,7 @@ impl Machine {
         }
     }
 
-    /// Returns the queries to a node that are at a stage.
+    /// Returns those queries to a node for whose stage `at` is true.
     fn queries_to(&self, contact: &Contact, at: impl Fn(&Stage) -> bool) -> Vec<u64> {
         let concerned = |query: &Query| {
             query.contact.node_id() == contact.node_id()
@@ -239,9 +239,10 @@ impl Machine {
         ids.map(|(id, _)| *id).collect()
     }
 
-    /// A node answered our Ping: asks it, or first waits for its Ping.
+    /// Continues the queries to a node that answered our Ping.
     ///
-    /// It is asked immediately if it has a proof of our endpoint.
+    /// If the node has a proof of our endpoint, it is asked immediately. Otherwise the queries
+    /// first wait for its Ping.
     pub(super) fn proven(&mut self, contact: &Contact, now: Now) {
         let answers = self
             .bonds
@@ -256,7 +257,7 @@ impl Machine {
         }
     }
 
-    /// Starts the queries that waited for a node's Ping, which we have answered.
+    /// Sends the queries that waited for a node's Ping, which we have now answered.
     pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
             self.ask(id, false, now);
@@ -266,7 +267,7 @@ impl Machine {
     /// Handles a query whose deadline has passed.
     pub(super) fn query_due(&mut self, id: u64, now: Now) {
         match self.queries.get(&id).map(|query| &query.stage) {
-            // It probably already has a proof of our endpoint.
+            // The node did not ping us, probably because it already has a proof of our endpoint.
             Some(Stage::AwaitingPing) => self.ask(id, false, now),
             Some(Stage::Asked { answered: true, .. }) => self.finish_asked(id, now),
             Some(Stage::Asked { again: false, .. }) => self.ask(id, true, now),

@@ -8,7 +8,7 @@ use crate::discv4::packet::PacketError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// It was sent from an address that may not take part.
+    /// The packet was sent from an address that may not take part.
     #[error("{ip} is a private, local or unusable address, which may not take part")]
     Address {
         /// The address.
@@ -20,34 +20,34 @@ pub enum Dropped {
         /// The address.
         ip: IpAddr,
     },
-    /// It is not a packet.
+    /// The datagram is not a packet of this protocol.
     #[error("not a packet of Node Discovery v4")]
     Packet(#[from] PacketError),
-    /// It has expired.
+    /// The packet has expired.
     #[error("the packet expired at {expiration}, and it is {now} (Unix time in seconds)")]
     Expired {
-        /// Its expiry.
+        /// The expiry in the packet.
         expiration: u64,
-        /// When it arrived.
+        /// When the packet arrived.
         now: u64,
     },
-    /// It answers no pending request.
+    /// The packet answers no pending request.
     #[error("{packet} answers no pending request to {ip}")]
     Unsolicited {
         /// The type of the packet.
         packet: &'static str,
-        /// The address that it was sent from.
+        /// The address that the packet was sent from.
         ip: IpAddr,
     },
-    /// It is a request that needs an endpoint proof.
+    /// The packet is a request that needs an endpoint proof.
     #[error("{packet} from a node that has not proven its address {ip}")]
     Unproven {
         /// The type of the packet.
         packet: &'static str,
-        /// The address that it was sent from.
+        /// The address that the packet was sent from.
         ip: IpAddr,
     },
-    /// We made it ourselves.
+    /// The packet is one of our own.
     #[error("the packet is our own")]
     Own,
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Maximum number of callers' lookups in progress.
 const LOOKUPS: usize = 16;
 
-/// Interval at which an empty table pings the seeds again.
+/// Interval at which the seeds are pinged again while the table is empty.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// A lookup, and the caller's request if it has one.
@@ -90,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// Asks the next nodes of a lookup, or ends it if none are left.
+    /// Asks the next nodes of a lookup, or ends it if no nodes are left.
     fn step(&mut self, id: u64, now: Now) {
         while let Some(running) = self.lookups.get_mut(&id) {
             let target = running.target;
@@ -132,7 +132,8 @@ impl Machine {
             }
             return;
         }
-        // The last refresh has usually ended long ago. If not, a new one is not urgent.
+        // Usually the last refresh has ended long ago. If it is still running, a new one is not
+        // urgent.
         if self
             .lookups
             .values()

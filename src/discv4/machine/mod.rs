@@ -35,12 +35,12 @@ const EXPIRATION: u64 = 20;
 /// Maximum number of pending Pings.
 const PINGS: usize = 1024;
 
-/// Number of pending Pings at which nodes that ping us are no longer pinged back.
+/// From this number of pending Pings on, nodes that ping us are not pinged back.
 const PINGS_TO_STRANGERS: usize = 768;
 
-/// Addresses, and networks, per generation of a rate limiter.
+/// Number of addresses, and of networks, in a generation of a rate limiter.
 ///
-/// They are as many as fit into hash tables of 2,048 and of 1,024 slots.
+/// These are as many as fit into hash tables of 2,048 and of 1,024 slots.
 const LIMITED: usize = 1792;
 const LIMITED_NETWORKS: usize = 896;
 
@@ -78,9 +78,9 @@ enum Timer {
 /// Pass received datagrams to [`received`](Self::received), and call [`advance`](Self::advance) no
 /// later than [`next_deadline`](Self::next_deadline). After each call, drain
 /// [`poll_transmit`](Self::poll_transmit), whose packets must be sent, and
-/// [`poll_event`](Self::poll_event): a call adds a few of either, and nothing else removes them.
-/// Everything that the machine stores for other nodes is bounded. Its behaviour depends only on the
-/// calls and the random generator.
+/// [`poll_event`](Self::poll_event): each call adds a few packets and events, and nothing else
+/// removes them. Everything that the machine stores for other nodes is bounded. Its behaviour
+/// depends only on the calls and the random generator.
 #[derive(Debug)]
 pub struct Machine {
     key: SecretKey,
@@ -183,8 +183,8 @@ impl Machine {
 
     /// Handles all timers that are due.
     pub fn advance(&mut self, now: Now) {
-        // The loop ends: a timer starts only later ones, except a lookup's next query if there is
-        // no room for a Ping. A lookup makes a bounded number of queries.
+        // The loop ends, because a timer starts only later timers. The exception is a lookup's next
+        // query when there is no room for a Ping, but a lookup makes a bounded number of queries.
         while let Some(due) = self.timers.first().copied()
             && due.0 <= now.at
         {

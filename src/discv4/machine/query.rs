@@ -11,11 +11,11 @@ use crate::node::PublicKey;
 pub(super) struct PendingPing {
     pub(super) contact: Contact,
     pub(super) deadline: Instant,
-    /// When the node pinged us in the meantime.
+    /// When the node pinged us while the Pong was awaited.
     pub(super) pinged: Option<Instant>,
 }
 
-/// The content of a query.
+/// What a query asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Want {
     /// The nodes nearest to a target, for a lookup.
@@ -23,7 +23,7 @@ pub(super) enum Want {
         lookup: u64,
         target: [u8; PublicKey::LENGTH],
     },
-    /// Its record, for a caller or for the table.
+    /// The node's record, for a caller or for the table.
     Record { request: Option<u64> },
 }
 
@@ -43,7 +43,8 @@ pub(super) enum Stage {
         hash: PacketHash,
         /// Whether this is the second attempt.
         ///
-        /// The first packet may be lost, or overtake the proof that it needs.
+        /// A second one is needed because the first packet may be lost, or may overtake the proof
+        /// that it needs.
         again: bool,
         answered: bool,
         nodes: Vec<Contact>,

@@ -14,18 +14,18 @@ use crate::ip::canonical;
 use crate::node::{Host, PublicKey, Reach};
 use crate::time::after;
 
-/// A packet with fewer nodes is the last one, since it has room for more.
+/// An answer with fewer nodes is the last one, since it had room for more.
 const FULL: usize = 12;
 
-/// The last packet waits this fraction of the request timeout for packets it overtook.
+/// Packets that the last one overtook are awaited for the request timeout divided by this.
 const OVERTAKEN: u32 = 10;
 
 impl Machine {
     /// Handles a datagram that arrived from `from`.
     ///
     /// # Errors
-    /// The reason why it had no effect. The cheapest checks come first; the signature is checked
-    /// only if everything else is valid.
+    /// The reason why the datagram had no effect. The cheapest checks come first; the signature is
+    /// checked only if everything else is valid.
     pub fn received(&mut self, from: SocketAddr, datagram: &[u8], now: Now) -> Result<(), Dropped> {
         let from = canonical(from);
         let ip = from.ip();
@@ -69,7 +69,7 @@ impl Machine {
 
     /// Rejects packets whose data need not be read.
     ///
-    /// They are unsolicited answers, requests from unproven addresses, and Pings from unknown
+    /// These are unsolicited answers, requests from unproven addresses, and Pings from unknown
     /// addresses above their rate limit.
     fn is_expected(
         &mut self,
@@ -97,7 +97,8 @@ impl Machine {
 
     /// Counts a Ping from an unproven address against its rate limits.
     ///
-    /// The answer is larger than the Ping, and anybody may have forged the address.
+    /// This is necessary because the answer is larger than the Ping, and anybody may have forged
+    /// the address.
     pub(super) fn admit_stranger(&mut self, ip: IpAddr, now: Now) -> Result<(), Dropped> {
         let admitted = !is_limited(ip)
             || (self.strangers.take(sender_of(ip), now.at)
@@ -264,7 +265,7 @@ fn is_limited(ip: IpAddr) -> bool {
 
 /// Returns whether a time has passed.
 ///
-/// A value that does not fit a signed number counts as one before 1970.
+/// A value that does not fit a signed number counts as a time before 1970, which has passed.
 fn is_over(expiration: u64, now: u64) -> bool {
     i64::try_from(expiration).is_err() || expiration < now
 }

@@ -53,7 +53,7 @@ impl Node {
         std::iter::from_fn(|| self.machine.poll_transmit()).collect()
     }
 
-    /// Takes the types of the packets that it sent.
+    /// Takes the types of the packets that the node sent.
     fn kinds(&mut self) -> Vec<u8> {
         let sent = self.sent();
         sent.iter()
@@ -224,7 +224,7 @@ fn a_node_that_answered_is_in_the_table_and_is_answered_at_that_address_alone() 
         .received(address(2), &find(2, now), now)
         .unwrap();
     assert_eq!(node.kinds(), [kind::NEIGHBORS]);
-    // It gets no answer at another address, under another id, or half a day later.
+    // The node gets no answer at another address, under another id, or half a day later.
     for (from, datagram) in [(address(3), find(2, now)), (address(2), find(3, now))] {
         let refused = node.machine.received(from, &datagram, now);
         assert!(
@@ -298,7 +298,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         .filter(|kind| **kind == kind::PONG)
         .count();
     assert_eq!(answered, 32);
-    // All addresses of one network together get four times that.
+    // All addresses of one network together get four times as many answers.
     for number in 0..=255 {
         let (datagram, _) = ping(2, now);
         let from = SocketAddr::from(([21, 0, 0, number], 3000));
@@ -435,7 +435,7 @@ fn records_are_fetched_when_they_are_new() {
     assert!(!nodes[1].machine.set_record(record(2, 1)));
     assert!(!nodes[1].machine.set_record(record(3, 5)));
     assert!(nodes[1].machine.set_record(record(2, 5)));
-    // The next Pong, which answers a check, carries the number.
+    // The next Pong, which answers a check of the node, contains the number.
     run(&mut nodes, now, Duration::from_secs(30));
     assert_eq!(
         (known(&nodes[0]), known(&nodes[1])),
@@ -513,7 +513,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
     nodes[0].machine.request_record(contact(2), now).unwrap();
     let now = run(&mut nodes, now, Duration::from_secs(2));
     assert!(result(&mut nodes[0]).unwrap().is_ok());
-    // It restarts, and knows no other node.
+    // The second node restarts, and then knows no other node.
     nodes[1] = Node::new(2, &[], now);
     nodes[0].machine.request_record(contact(2), now).unwrap();
     let now = run(&mut nodes, now, Duration::from_secs(2));
@@ -527,7 +527,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
 fn a_lost_request_is_sent_again() {
     let now = start();
     let mut node = Node::new(1, &[], now);
-    // The first refresh, of the empty table, comes first.
+    // The first refresh, with an empty table, takes place before the bond.
     node.machine.advance(now);
     bond(&mut node, 2, now);
     node.sent();

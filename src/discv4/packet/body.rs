@@ -12,7 +12,7 @@ use crate::node::{NodeRecord, PublicKey};
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError};
 
-/// The byte before the data.
+/// The types of packets, each the byte before the data.
 pub(in crate::discv4) mod kind {
     pub(in crate::discv4) const PING: u8 = 1;
     pub(in crate::discv4) const PONG: u8 = 2;
@@ -204,7 +204,8 @@ impl<'a> Fields<'a> {
     fn end(self) -> Result<(), PacketError> {
         let mut list = self.list;
         while !list.is_empty() {
-            // `raw` rejects a byte below 0x80 that has a header, since it needs none. Accept it.
+            // Accept a single byte that is encoded with an unnecessary header, which `raw` would
+            // reject.
             if let [0x81, _, rest @ ..] = list.rest() {
                 list = Reader::new(rest);
                 continue;

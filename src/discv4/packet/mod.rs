@@ -150,7 +150,8 @@ pub struct EnrRequest {
 pub struct EnrResponse {
     /// The hash of the request; `None` if the sent bytes are not a hash.
     pub request_hash: Option<PacketHash>,
-    /// The record, whose signature is valid. The reader must check that it is the sender's.
+    /// The record. Its signature is valid, but the reader must check that the record is the
+    /// sender's.
     pub record: NodeRecord,
 }
 

@@ -15,7 +15,7 @@ const WAITING: usize = 10;
 
 /// The nodes at one distance, and those that wait for a slot.
 ///
-/// In both, the node that has been silent longest comes first.
+/// In both lists, the node that has been silent longest comes first.
 #[derive(Debug)]
 pub(super) struct Bucket {
     entries: Vec<TableEntry>,
@@ -36,7 +36,7 @@ impl Bucket {
         self.entries.iter()
     }
 
-    /// Returns the address of a node, even if it waits.
+    /// Returns the address of a node, even if the node waits.
     pub(super) fn ip_of(&self, id: &NodeId) -> Option<IpAddr> {
         let mut all = self.entries.iter().chain(&self.waiting);
         let entry = all.find(|entry| entry.is(id));
@@ -60,7 +60,7 @@ impl Bucket {
         self.networks.has_room(ip)
     }
 
-    /// Moves a node's count to its new address, if that network has room.
+    /// Moves a node's count to its new address, if the new network has room.
     pub(super) fn may_move(&mut self, from: IpAddr, to: IpAddr) -> bool {
         self.networks.remove(from);
         let room = self.networks.has_room(to);
@@ -116,8 +116,8 @@ impl Bucket {
                 return None;
             }
             let gone = self.entries.remove(at);
-            // The waiting node that answered last is most likely still there. It keeps its time, so
-            // that it is checked soon.
+            // The waiting node that answered last is most likely still there. The time of its last
+            // Pong is kept, so that it is checked soon.
             self.entries.extend(self.waiting.pop_back());
             gone
         } else {

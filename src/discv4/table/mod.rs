@@ -20,7 +20,8 @@ pub(super) const BUCKET: usize = 16;
 
 /// Number of buckets: one for each of the 17 largest distances.
 ///
-/// The first one also takes all nearer nodes. Of 2^20 nodes, 16 are expected in it.
+/// The first bucket also takes all nearer nodes. In a network of 2^20 nodes, 16 of them are
+/// expected in that bucket.
 const BUCKETS: usize = 17;
 
 /// Maximum nodes per /24, or IPv6 /64, in the table and in a bucket.
@@ -32,11 +33,11 @@ const OF_NETWORK_IN_BUCKET: usize = 2;
 /// How the table treated a node that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It was added to the table.
+    /// The node was added to the table.
     Added,
-    /// It is already in the table, or waits for a slot.
+    /// The node is already in the table, or waits for a slot.
     Known,
-    /// Its network has too many nodes, or it is our own.
+    /// The node's network has too many nodes, or the node is our own.
     Refused,
 }
 
@@ -90,8 +91,8 @@ impl Table {
         match bucket.ip_of(&id) {
             Some(before) if before == ip => {}
             Some(before) => {
-                // It moved. If its new network has no room, the old address stays and is checked
-                // there.
+                // The node moved. If its new network has no room, the table keeps the old address,
+                // at which the node is checked.
                 networks.remove(before);
                 if !networks.has_room(ip) || !bucket.may_move(before, ip) {
                     networks.add(before);
@@ -154,7 +155,7 @@ impl Table {
         self.bucket(id)?.entries().find(|entry| entry.is(id))
     }
 
-    /// Returns whether the node is here or waits, at this address and port.
+    /// Returns whether the node is in the table or waits, at this address and port.
     pub(super) fn is_at(&self, contact: &Contact) -> bool {
         let bucket = self.bucket(&contact.node_id());
         bucket.is_some_and(|bucket| bucket.is_at(contact))

@@ -110,7 +110,7 @@ fn a_node_that_moves_takes_its_count_along() {
         table.get(&contact(7).node_id()).unwrap().contact.ip(),
         ip([20, 0, 10, 1])
     );
-    // Two other nodes of the bucket fill the network that it moves to.
+    // Two other nodes of the bucket fill the network that the node moves to.
     let place = table.place(&contact(7).node_id());
     let beside: Vec<_> = (100..400)
         .filter(|number| table.place(&contact(*number).node_id()) == place)
