@@ -17,8 +17,8 @@ use crate::settings::TooSmall;
 /// Reads lists of nodes through a [`Resolver`].
 ///
 /// Clones share the cache and the rate. Nothing is looked up until [`sync`](Self::sync) is called
-/// or a [`Walk`] is asked for a node. Then only names of the requested lists are looked up and, in
-/// a walk, of the lists that they link to.
+/// or a [`Walk`] is asked for a node. Then only names of the requested lists are looked up; a walk
+/// also looks up names of the lists to which these link.
 pub struct Client<R> {
     reader: Arc<Reader<R>>,
     random: Arc<Mutex<StdRng>>,
@@ -40,7 +40,7 @@ impl<R: Resolver> ClientBuilder<R> {
         self
     }
 
-    /// Seeds the random order of entries, which makes it the same in each run.
+    /// Seeds the random order of entries, so that each run has the same order.
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = StdRng::seed_from_u64(seed);
         self
@@ -73,17 +73,17 @@ impl<R: Resolver> Client<R> {
     /// Reads one whole list.
     ///
     /// Links are returned, not followed. Each entry takes one lookup, at the rate of
-    /// [`Config::entries_per_second`]; to find a few nodes of a large list, use
-    /// [`walk`](Self::walk).
+    /// [`Config::entries_per_second`]. To find only a few nodes of a large list, use
+    /// [`walk`](Self::walk) instead.
     ///
     /// Invalid entries, and entries beyond a limit, are left out and reported in
     /// [`SyncedTree::errors`].
     ///
     /// # Cancel safety
-    /// A dropped call loses what it has read, except for cached entries.
+    /// A dropped call loses the entries that it has read, except for cached ones.
     ///
     /// # Errors
-    /// [`DnsError`] if there is no valid root, or if it was not found in time.
+    /// [`DnsError`] if there is no valid root, or if the root was not found in time.
     pub async fn sync(&self, link: &Link) -> Result<SyncedTree, DnsError> {
         let mut machine = Machine::once(self.reader.config, link.clone(), Instant::now());
         let mut random = self.fork();

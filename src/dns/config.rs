@@ -8,9 +8,9 @@ settings! {
     /// A time limit of [`Duration::MAX`] means no limit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Config {
-        /// How far below a list's root entries are read.
+        /// The maximum depth of the entries that are read.
         ///
-        /// The first entry of each tree has depth 0. Default: 16.
+        /// The first entry of each of a list's trees has depth 0. Default: 16.
         max_depth / with_max_depth: usize = 16;
         /// How many entries of each of a list's two trees are read.
         ///
@@ -26,8 +26,8 @@ settings! {
         max_trees / with_max_trees: usize = 16;
         /// How many entries a client reads per second, after a burst of 10.
         ///
-        /// All its walks and syncs share this rate, and cached entries count too. At least 1.
-        /// Default: 3.
+        /// All walks and syncs of the client share this rate, and cached entries count too. At
+        /// least 1. Default: 3.
         entries_per_second / with_entries_per_second: u32 = 3;
         /// How long the lookup of one name may take.
         ///

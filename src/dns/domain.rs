@@ -9,8 +9,8 @@ use crate::node::excerpt;
 /// The name of a list of nodes in the DNS, such as `nodes.example.org`.
 ///
 /// It has at most [`MAX_LENGTH`](Self::MAX_LENGTH) bytes, in labels of 1 to 63 letters, digits,
-/// hyphens and underscores. Case does not matter, so it is kept in lower case; a dot at the end is
-/// dropped.
+/// hyphens and underscores. Case does not matter, so the name is kept in lower case. A dot at the
+/// end is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Domain(String);
 

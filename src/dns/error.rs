@@ -130,7 +130,7 @@ impl LookupError {
 
 /// An error at one name of a list.
 ///
-/// It stops neither the rest of the list nor any other list.
+/// Such an error stops neither the reading of the rest of the list nor that of any other list.
 ///
 /// `name` is the full name in the DNS, which ends with the list's [`Domain`](super::Domain).
 #[derive(Debug, Clone, thiserror::Error)]
@@ -194,7 +194,7 @@ pub enum DnsError {
         /// The name.
         name: String,
     },
-    /// A branch names an entry that the tree has named before. It is read once.
+    /// A branch names an entry that the tree has named before. The entry is read only once.
     #[error("{name}: the branch names {child}, which the tree has named before")]
     Repeated {
         /// The branch's name.
@@ -202,7 +202,7 @@ pub enum DnsError {
         /// The entry.
         child: EntryHash,
     },
-    /// The entries of a branch would be too deep in the tree. They are left out.
+    /// The entries of a branch are left out, because they would be too deep.
     #[error("{name}: the entries of the branch would be more than {limit} levels deep")]
     TooDeep {
         /// The branch's name.
@@ -210,7 +210,7 @@ pub enum DnsError {
         /// The maximum depth of an entry; the tree's first entry has depth 0.
         limit: usize,
     },
-    /// The tree has too many entries. The rest is left out.
+    /// The tree has too many entries. Those beyond the limit are left out.
     #[error("{name}: the tree has more than {limit} entries")]
     TooManyEntries {
         /// The name of the branch that exceeds the limit.
@@ -218,7 +218,7 @@ pub enum DnsError {
         /// How many may be read.
         limit: usize,
     },
-    /// The tree's texts have too many bytes. The rest is left out.
+    /// The tree's texts have too many bytes. The entries beyond the limit are left out.
     #[error("{name}: the tree has more than {limit} bytes")]
     TooManyBytes {
         /// The name of the entry that exceeds the limit.

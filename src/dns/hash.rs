@@ -38,7 +38,7 @@ impl EntryHash {
         }
     }
 
-    /// Its 12 to 32 bytes.
+    /// The 12 to 32 bytes of the hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(&self.bytes)
@@ -56,7 +56,7 @@ impl EntryHash {
         format!("{self}.{domain}")
     }
 
-    /// The bytes that hashes of every length contain, which distinguish entries.
+    /// The first 12 bytes, which hashes of every length contain. They distinguish entries.
     pub(super) fn key(&self) -> [u8; Self::MIN_LENGTH] {
         let mut key = [0; Self::MIN_LENGTH];
         key.copy_from_slice(&self.bytes[..Self::MIN_LENGTH]);

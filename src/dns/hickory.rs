@@ -15,12 +15,13 @@ use hickory_resolver::proto::rr::{Name, RData, rdata::TXT};
 
 use super::{LookupError, Resolver};
 
-/// How long a server may take before it or another one is asked again.
+/// How long a server may take to answer before a server is asked again.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How many answers are cached, for as long as their servers allow.
+/// How many answers are cached, each for as long as its server allows.
 ///
-/// The [`Client`](super::Client) caches entries itself, without a time limit.
+/// Few are enough, because the [`Client`](super::Client) caches entries itself, without a time
+/// limit.
 const CACHE: u64 = 32;
 
 /// Asks DNS servers over UDP, and over TCP for long answers.
@@ -60,7 +61,7 @@ impl DnsResolver {
     /// It reads `/etc/resolv.conf`, or the Windows registry, once.
     ///
     /// # Errors
-    /// [`io::Error`] if it cannot be read.
+    /// [`io::Error`] if the configuration cannot be read.
     #[cfg(any(unix, windows))]
     pub fn system() -> io::Result<Self> {
         let (config, options) =

@@ -13,7 +13,7 @@ use crate::time::{after, doubled};
 /// The first wait after a root was not found.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-/// After this many failed entries in a row the root may have changed.
+/// If this many entries in a row have failed, the root may have changed.
 const FAILURES: u32 = 5;
 
 /// One of a list's two trees.
@@ -40,13 +40,13 @@ pub(super) struct List {
     /// When the root was last looked up.
     checked: Instant,
     root_failures: u32,
-    /// How many times in a row failed entries caused a lookup of the root.
+    /// How many lookups of the root in a row were caused by failed entries.
     hurried: u32,
     /// How many entries in a row have not been found.
     failures: u32,
-    /// The lists that it linked to before this pass, as far as they are known.
+    /// The lists to which this list linked before this pass, as far as known.
     known: BTreeSet<Link>,
-    /// The lists that it links to in this pass.
+    /// The lists that this list links to in this pass.
     found: BTreeSet<Link>,
 }
 
@@ -89,7 +89,7 @@ impl List {
         self.due
     }
 
-    /// The lists that it links to, as far as they are known.
+    /// The lists that this list links to, as far as they are known.
     pub(super) fn leads_to(&self) -> impl Iterator<Item = &Link> {
         self.known.union(&self.found)
     }
@@ -107,7 +107,8 @@ impl List {
         }
     }
 
-    /// Takes the next lookup: the root if due, else links, else any entry for nodes.
+    /// Takes the next lookup. The root comes first if it is due, then an entry of the tree of
+    /// links, then one of the tree of nodes.
     pub(super) fn take(&mut self, now: Instant, once: bool, rng: &mut impl Rng) -> Wanted {
         let due = now >= self.due && !once;
         let Some(reading) = self.reading.as_mut().filter(|_| !due) else {
@@ -125,7 +126,8 @@ impl List {
         }
     }
 
-    /// Sets the root that was read. The passes through unchanged trees continue.
+    /// Sets the root that was read. If a tree is unchanged, the pass through that tree continues,
+    /// except a complete pass that has failed.
     pub(super) fn set_root(&mut self, root: Root, now: Instant, refresh: Duration) {
         self.root_failures = 0;
         self.failures = 0;
@@ -179,9 +181,9 @@ impl List {
 
     /// Records that an entry was not read.
     ///
-    /// After several failures in a row, or if nothing else is left of a tree, the root may have
-    /// changed or the network may recover. So the root is looked up again soon, and then after
-    /// growing waits.
+    /// The root is looked up again soon if several entries in a row have failed or if nothing else
+    /// is left of a tree, because the root may have changed or the network may recover. After that,
+    /// it is looked up after growing waits.
     pub(super) fn fail(&mut self, part: Part) {
         self.failures = self.failures.saturating_add(1);
         let Some(pass) = self.pass(part) else {
@@ -200,9 +202,9 @@ impl List {
         self.found.insert(link);
     }
 
-    /// Whether the links are complete.
+    /// Whether the pass through the tree of links is done.
     ///
-    /// If so, the links of earlier passes are forgotten, unless some could not be read.
+    /// If so, the links of earlier passes are forgotten, unless this pass failed to read an entry.
     pub(super) fn settle_links(&mut self) -> bool {
         let Some(reading) = &self.reading else {
             return false;

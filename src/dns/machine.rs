@@ -1,6 +1,6 @@
 //! Decides which name is looked up next, and processes the answers.
 //!
-//! It has no socket, clock or task.
+//! The machine has no socket, clock or task.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ use super::pass::Pending;
 use super::{Config, DnsError, Entry, EntryError, EntryHash, Link, LookupError, MAX_TEXT, Root};
 use crate::node::NodeRecord;
 
-/// How many of the texts at a list's name are tried as its root.
+/// How many of the texts at a list's name are tried as the list's root.
 const MAX_ROOTS: usize = 8;
 
 /// A result of reading.
@@ -44,7 +44,7 @@ struct Asked {
     name: String,
 }
 
-/// Reads one list once, or several lists and those that they link to, forever.
+/// Reads one list once, or reads several lists and those that they link to forever.
 #[derive(Debug)]
 pub(super) struct Machine {
     config: Config,
@@ -53,7 +53,7 @@ pub(super) struct Machine {
     given: Vec<Link>,
     lists: Vec<List>,
     asked: Option<Asked>,
-    /// The results of the last answer.
+    /// The results of the last answer that were not returned yet.
     ready: VecDeque<Event>,
 }
 
@@ -63,7 +63,7 @@ impl Machine {
         Self::new(config, true, vec![link], now)
     }
 
-    /// Reads lists again and again, and those that they link to.
+    /// Reads lists, and the lists that they link to, again and again.
     pub(super) fn forever(config: Config, given: Vec<Link>, now: Instant) -> Self {
         Self::new(config, false, given, now)
     }
@@ -207,7 +207,7 @@ impl Machine {
         self.ready.push_back(Event::Link(to));
     }
 
-    /// Forgets lists that are no longer linked, once all links of `changed` are read.
+    /// If all links of `changed` have been read, forgets lists that are no longer linked.
     fn forget_lists(&mut self, changed: &Link) {
         let mut lists = self.lists.iter_mut();
         let changed = lists.find(|list| list.link() == changed);

@@ -19,9 +19,9 @@ const BURST: u32 = 10;
 pub(super) struct Memory {
     /// The texts of entries, each checked against its hash.
     pub(super) texts: Bounded<EntryHash, String>,
-    /// The highest sequence number seen of each list.
+    /// The highest sequence number that was seen of each list.
     pub(super) seqs: Bounded<Link, u64>,
-    /// How fast entries may be read, and how much of that is spent.
+    /// How fast entries may be read. `spent` is how much of that is used up.
     pub(super) pace: Pace,
     pub(super) spent: Option<Instant>,
 }

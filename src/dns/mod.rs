@@ -2,8 +2,8 @@
 //!
 //! A list is a tree of TXT records. Its root is at a [`Domain`], is signed, and names the first
 //! entries of two trees: one of [node records](crate::NodeRecord), one of links to other lists. The
-//! label of each [`Entry`] is the hash of its text, so the signature covers all of them, and it
-//! does not matter which server answers. A [`Link`] holds the domain of a list and the key that
+//! label of each [`Entry`] is the hash of its text, so the root's signature covers all entries, and
+//! it does not matter which server answers. A [`Link`] holds the domain of a list and the key that
 //! signs it.
 //!
 //! A [`Client`] reads lists through a [`Resolver`]: [`Client::walk`] finds one node after another,
@@ -68,5 +68,5 @@ pub use walk::Walk;
 
 /// The maximum length of an entry's text, in bytes.
 ///
-/// An answer that contains one must fit into one packet.
+/// An answer that contains an entry must fit into one packet.
 pub const MAX_TEXT: usize = 512;

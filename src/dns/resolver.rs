@@ -11,7 +11,7 @@ pub trait Resolver: Send + Sync + 'static {
     /// Returns the TXT records of a full name without a dot at its end.
     ///
     /// The strings of each record are joined, and the records may come in any order. The caller
-    /// limits the time, and cancels by dropping the future.
+    /// limits the time, and cancels a lookup by dropping the future.
     ///
     /// # Errors
     /// [`LookupError::NotFound`] if there is no such record, [`LookupError::Failed`] otherwise.

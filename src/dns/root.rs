@@ -42,10 +42,11 @@ impl Root {
 
     /// Checks that the key has signed this root.
     ///
-    /// Byte 65 of the signature serves to recover the key. It is ignored, since the key is known.
+    /// Byte 65 of the signature serves to recover the key. This byte is ignored, since the key is
+    /// known.
     ///
     /// # Errors
-    /// [`EntryError::Signature`] if it has not.
+    /// [`EntryError::Signature`] if the key has not signed this root.
     pub fn verify(&self, key: &PublicKey) -> Result<(), EntryError> {
         let [signature @ .., _] = &self.signature;
         let content = content(self.nodes, self.links, self.seq);
@@ -103,7 +104,7 @@ impl FromStr for Root {
             seq,
             signature,
         };
-        // A root has only one form, the one that is signed.
+        // A root has only one valid text: the one that was signed.
         if root.to_string() == text {
             Ok(root)
         } else {

@@ -71,7 +71,7 @@ impl SyncedTree {
         &self.read.links
     }
 
-    /// The first 64 errors about entries that were not read or left out.
+    /// The first 64 errors, about entries that could not be read or were left out.
     #[must_use]
     pub fn errors(&self) -> &[DnsError] {
         &self.read.errors

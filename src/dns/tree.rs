@@ -7,7 +7,7 @@ use crate::node::{NodeId, NodeRecord, PublicKey, SecretKey};
 
 /// How many entries a branch names.
 ///
-/// An answer with 13 fits into one packet of 512 bytes.
+/// An answer with 13 of them fits into one packet of 512 bytes.
 const MAX_CHILDREN: usize = 13;
 
 /// The keys in a record that other implementations read as ports.
@@ -15,8 +15,9 @@ const PORTS: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "quic", "quic6"];
 
 /// A list of nodes and of links to other lists, to be signed and published.
 ///
-/// Its form is go-ethereum's: branches of 13 over the nodes in the order of their ids, and over the
-/// links in their order, so that both implementations create the same entries for the same list.
+/// The tree has the same form as go-ethereum's: branches of 13 entries over the nodes, sorted by
+/// id, and over the links, sorted too. So the two implementations create the same entries for the
+/// same list.
 ///
 /// ```
 /// use peermux::dns::Tree;
@@ -109,9 +110,9 @@ impl SignedTree {
 
     /// Returns the TXT records to publish at `domain`: full names and their texts.
     ///
-    /// The names have no dot at their end. Only the text of the root, which comes first, ever
-    /// changes, so all other records may be cached for weeks. Publish a new list's entries before
-    /// its root, and keep the old list's entries for as long as its root may be cached.
+    /// The names have no dot at their end. The root comes first. Only its text ever changes, so all
+    /// other records may be cached for weeks. Publish a new list's entries before its root, and
+    /// keep the old list's entries for as long as its root may be cached.
     pub fn records(&self, domain: &Domain) -> impl Iterator<Item = (String, String)> {
         let root = (domain.to_string(), self.root.to_string());
         let entries = self.entries.iter();

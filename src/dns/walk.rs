@@ -12,13 +12,14 @@ use crate::node::NodeRecord;
 
 /// Returns nodes of lists, and of lists that they link to, in random order.
 ///
-/// It looks up only what is needed for the next node. [`Client::walk`](super::Client::walk) makes
-/// it.
+/// It looks up only what is needed for the next node. [`Client::walk`](super::Client::walk) creates
+/// a walk.
 ///
-/// A list that was read to its end starts again. Its root is looked up again after
+/// A list that was read to its end is read again from the start. Its root is looked up again after
 /// [`Config::refresh`](super::Config::refresh), or earlier if several entries in a row are not
-/// found; unchanged trees continue. A root that is older than one that the client has seen, or not
-/// signed by the list's key, is rejected, and the walk continues with its current root.
+/// found. If a tree has not changed, the walk through it continues. A root is rejected if it is
+/// older than one that the client has seen, or not signed by the list's key; the walk then
+/// continues with the current root.
 pub struct Walk<R> {
     reader: Arc<Reader<R>>,
     machine: Machine,
@@ -36,8 +37,8 @@ impl<R: Resolver> Walk<R> {
 
     /// Returns the next node.
     ///
-    /// It waits for the rate, for answers and, if the lists contain no nodes, until their roots are
-    /// looked up again. Returns `None` only if the walk was given no list.
+    /// The call waits for the rate and for answers. If the lists contain no nodes, it waits until
+    /// their roots are looked up again. Returns `None` only if the walk was given no list.
     ///
     /// # Cancel safety
     /// Cancel safe: the next call makes an unfinished lookup again.

@@ -20,7 +20,7 @@ async fn sync(net: &Net, link: &Link) -> Result<SyncedTree, DnsError> {
     net.client(fast()).sync(link).await
 }
 
-/// Reads a list in which one node is lost, and returns the one error.
+/// Reads a list in which one node is lost, and returns the only error.
 async fn one_lost(net: &Net, link: &Link) -> DnsError {
     let synced = sync(net, link).await.unwrap();
     assert_eq!(synced.nodes().len(), 29);
@@ -168,7 +168,7 @@ async fn a_root_signed_by_another_key_is_rejected() {
         matches!(&error, DnsError::Invalid { name, source: EntryError::Signature } if name == "n"),
         "{error:?}"
     );
-    // Next to the right root it does no harm.
+    // Next to the right root, the forged one does no harm.
     let (net, link) = list();
     net.add("n", &root.to_string());
     assert_eq!(sync(&net, &link).await.unwrap().root().seq(), 5);

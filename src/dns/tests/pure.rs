@@ -98,7 +98,7 @@ fn branches() {
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "AAAAAAAAAAAAAAAAAAAA,",
         "aaaaaaaaaaaaaaaaaaaa",
-        // Each hash has one name, so the unused last bits must be zero.
+        // Each hash has only one name, so the unused last bits must be zero.
         "BBBBBBBBBBBBBBBBBBBB",
     ] {
         assert!(

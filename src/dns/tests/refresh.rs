@@ -47,7 +47,7 @@ async fn a_walk_continues_with_its_current_root() {
     let link = net.publish((1, "n"), 7, (1..=5).map(node), []);
     let mut walk = net.client(fast()).walk([link]);
     calls(&mut walk, 5).await;
-    // An older, a forged and a missing root are not taken.
+    // An older, a forged and a missing root do not replace the current one.
     net.publish((1, "n"), 6, [node(9)], []);
     advance(REFRESH).await;
     let (ports, errors) = calls(&mut walk, 6).await;
@@ -185,7 +185,8 @@ async fn links_that_are_not_followed_take_no_memory() {
     let link = net.publish((1, "a"), 1, [node(1)], []);
     let mut machine = Machine::forever(config, vec![link], start);
     for seq in 2..10u64 {
-        // Always other links, and a missing one, so that the old ones are not forgotten.
+        // Each root has other links, and one link entry is missing, so that the old links are not
+        // forgotten.
         let links = (0..30u8).map(|number| {
             let domain = format!("l{seq}-{number}");
             Link::new(key(1).public_key(), domain.parse().unwrap())

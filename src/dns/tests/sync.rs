@@ -18,7 +18,7 @@ async fn the_published_list_is_read() {
     assert_eq!(nodes, BTreeSet::from(NODES.map(str::to_owned)));
     assert_eq!(synced.links(), [LINKED.parse().unwrap()]);
     assert_eq!((synced.root().seq(), synced.failures()), (1, 0));
-    // Each name once, and no link was followed.
+    // Each name was looked up once, and no link was followed.
     assert_eq!(net.asked().len(), RECORDS.len());
 }
 
@@ -64,8 +64,8 @@ async fn the_rate_applies_to_all_reads_of_a_client() {
     let client = net.client(Config::default());
     let start = Instant::now();
     client.sync(&link).await.unwrap();
-    // 40 nodes, 4 branches, one empty branch of links, and a root: ten at once, then three a
-    // second.
+    // The 40 nodes, 4 branches, one empty branch of links, and the root were read, ten at once and
+    // then three a second.
     assert_eq!(net.asked().len(), 46);
     let third = Duration::from_secs(1) / 3;
     assert!(
