@@ -53,7 +53,7 @@ pub struct Book {
 pub enum Added {
     /// The address is new in the book.
     New,
-    /// The address was known. Its last sighting is newer, or it is in one more bucket.
+    /// The address was known. Its last sighting is now newer, or the address is in one more bucket.
     Refreshed,
     /// The address was known and nothing changed.
     Known,
@@ -303,7 +303,7 @@ impl Book {
         self.entries.insert(id, entry);
     }
 
-    /// Puts a node into a new bucket; returns whether it did.
+    /// Puts a node into a new bucket; returns whether that was possible.
     pub(super) fn put_new(&mut self, id: NodeId, bucket: u16, now: SystemTime) -> bool {
         if self.new.contains(bucket, &id) {
             return false;
@@ -342,7 +342,7 @@ impl Book {
         }
     }
 
-    /// Removes a node from a new bucket. If it was in no other bucket, the entry is removed.
+    /// Removes a node from a new bucket. If the node was in no other bucket, its entry is removed.
     fn leave_new(&mut self, id: &NodeId, bucket: u16) {
         self.new.remove(bucket, id);
         self.unsaved.changed(*id);

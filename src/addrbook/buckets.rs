@@ -2,7 +2,7 @@
 
 use crate::node::NodeId;
 
-/// How many buckets there are, and how much they hold.
+/// How many buckets there are, and how many addresses each holds.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) new_buckets: u16,

@@ -13,8 +13,8 @@ settings! {
     pub struct BookConfig {
         /// Whether addresses of private networks and of this machine are admitted too.
         ///
-        /// Set this for your own private network. On the internet it lets strangers direct our
-        /// dials at machines near us. Default: no.
+        /// Set this for your own private network. On the internet, this setting lets strangers
+        /// direct our dials at machines near us. Default: no.
         private_networks / with_private_networks: bool = false;
         /// Our own node's id, which is never admitted. Default: none.
         own_id / with_own_id: Option<NodeId> => &Option<NodeId> = None;
@@ -82,15 +82,15 @@ pub enum AddError {
     },
     /// Another node reported a DNS name.
     ///
-    /// Looking it up would let that node choose which server we ask, and for what.
+    /// A lookup of the name would let that node choose which server we ask, and for what.
     #[error("{by} reported the DNS name {name:?}; names are accepted from our own side only")]
     NameFromStranger {
         /// The name.
         name: String,
-        /// The address of the node that reported it.
+        /// The address of the node that reported the name.
         by: IpAddr,
     },
-    /// It is our own node.
+    /// The address belongs to our own node.
     #[error("the node is our own")]
     OwnNode,
     /// Another node is known at this host and port, and its entry stays.
@@ -110,7 +110,7 @@ pub enum AddError {
     /// The node or its address is banned.
     #[error("banned: {reason}")]
     Banned {
-        /// Why it is banned.
+        /// The reason of the ban.
         reason: String,
         /// When the ban ends.
         until: SystemTime,

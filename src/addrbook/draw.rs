@@ -83,8 +83,8 @@ impl Book {
 
     /// Returns the addresses to share with others.
     ///
-    /// They are a random choice of those that are not bad: 23 % of the book, at most 2500. The list
-    /// stays the same for 24 hours, except for addresses that were removed.
+    /// These are chosen at random from the addresses that are not bad: 23 % of the book, at most
+    /// 2500. The list stays the same for 24 hours, except for addresses that were removed.
     pub fn share(&mut self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Arc<[Enode]> {
         if let Some((since, list)) = &self.shared
             && within(now, *since, SHARED_FOR)

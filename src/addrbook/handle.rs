@@ -219,7 +219,7 @@ impl AddressBook {
         })
     }
 
-    /// Records that a node is, or just was, connected, in either direction.
+    /// Records that a node is connected or just was, in either direction.
     ///
     /// See [`Book::connected`](super::Book::connected).
     pub fn connected(&self, id: &NodeId) {
@@ -336,14 +336,14 @@ impl AddressBook {
 
     /// The ban of a node, if it is in force.
     ///
-    /// Check it before a dial and after a handshake.
+    /// Check this before a dial and after a handshake.
     pub fn banned(&self, id: &NodeId) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned(id, now).cloned())
     }
 
     /// The ban of an IP address, if it is in force.
     ///
-    /// Check it when a connection is accepted.
+    /// Check this when a connection is accepted.
     pub fn banned_ip(&self, ip: IpAddr) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned_ip(ip, now).cloned())
     }

@@ -66,7 +66,7 @@ pub(super) fn load(
         })?;
     }
     // Adding the rows has already dropped some of the ended bans; which ones depends on the order
-    // of the rows. This drops the others.
+    // of the rows. This call drops the others.
     nodes.expire(now);
     Ok((book, nodes))
 }

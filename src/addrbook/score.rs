@@ -31,7 +31,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// Adds to both parts and returns the score.
+    /// Adds to the lasting and to the fading part, and returns the score.
     pub fn add(&mut self, lasting: u32, fading: u32, now: SystemTime) -> u32 {
         self.lasting = self.lasting.saturating_add(lasting);
         self.fading = self.faded(now) + f64::from(fading);

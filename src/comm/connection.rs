@@ -41,8 +41,8 @@ pub(crate) async fn run(
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
     if let Some((Purpose::Probe, mut result)) = purpose {
-        // A probe proves no identity, so this only waits until the attempt ends. Then the sender of
-        // `result` is dropped.
+        // A probe proves no identity, so this only waits until the attempt ends. At its end, the
+        // sender of `result` is dropped.
         tokio::select! {
             // The end is checked first, because after it there is no peer to prove an identity to.
             biased;

@@ -116,7 +116,7 @@ impl<C: Connector> DynConnector for C {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePeer {
     endpoint: Arc<Enode>,
-    /// The endpoint's node id, kept because computing it takes a hash.
+    /// The endpoint's node id, which is kept because its computation takes a hash.
     node: NodeId,
     id: Option<PeerId>,
 }

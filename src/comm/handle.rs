@@ -30,7 +30,7 @@ use crate::time::after;
 /// Cheap to clone. When the last clone is dropped, the layer stops without waiting for its
 /// connections to end.
 ///
-/// Use it inside a tokio runtime. See the [module](super) for an example.
+/// Use the handle inside a tokio runtime. See the [module](super) for an example.
 #[derive(Clone)]
 pub struct Comm {
     shared: Arc<Shared>,
@@ -330,7 +330,8 @@ impl Comm {
     /// a new Ping. The dial and probe timeouts limit the call.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect), except `IdMismatch`, `Handshake` and `NotSupported`.
+    /// The errors of [`connect`](Self::connect), except `IdMismatch`, `Handshake` and
+    /// `NotSupported`.
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -374,7 +375,7 @@ impl Comm {
     ///
     /// # Errors
     /// [`CommError::IdMismatch`] if an id was given but another one answers, even of the same
-    /// organisation; otherwise those of [`connect`](Self::connect).
+    /// organisation; otherwise the errors of [`connect`](Self::connect).
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -512,8 +513,8 @@ impl Comm {
     /// a node holds the identity.
     ///
     /// # Errors
-    /// [`IdentityError`] if it is not valid now, or if it is longer than 16 KiB, the most that a
-    /// connection can prove.
+    /// [`IdentityError`] if the identity is not valid now, or if it is longer than 16 KiB, the most
+    /// that a connection can prove.
     ///
     /// # Cancel safety
     /// A dropped call may or may not have added the identity.

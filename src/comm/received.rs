@@ -145,7 +145,8 @@ impl ReceivedMessage {
     /// Whether there is room for an answer of `size` bytes now.
     ///
     /// The answer needs room in the queue of answers and in the node's memory. Check this before
-    /// you compute an expensive answer, since a remote may request more than it reads.
+    /// you compute an expensive answer, since a remote may send requests without reading the
+    /// answers.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
         let queue = self.0.origin.queue.current();

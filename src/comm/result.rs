@@ -39,7 +39,7 @@ impl Delivery {
 
 /// Waits for the outcome of one message.
 ///
-/// Dropping it does not affect the message.
+/// Dropping the receipt does not affect the message.
 #[derive(Debug)]
 pub struct Receipt {
     pub(super) peer: RemotePeer,

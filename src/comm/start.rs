@@ -31,7 +31,8 @@ impl Comm {
     /// message that arrives before there is a subscription for it is dropped; where that matters,
     /// use [`start_with`](Self::start_with).
     ///
-    /// The caller must stop both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
+    /// The caller must stop the layer and then the server: [`stop`](Self::stop), then
+    /// [`Server::shutdown`].
     ///
     /// # Errors
     /// [`CommStartError`] if a setting is too small, if the provider's own identity is not valid,
@@ -78,8 +79,8 @@ impl Comm {
 
     /// Creates the layer of `node` without a [`Server`], over connections that `connector` makes.
     ///
-    /// The code that runs the peers must run the returned protocol with them. Until the layer
-    /// stops, it holds the connector.
+    /// The code that runs the peers must run the returned protocol with them. The layer holds the
+    /// connector until the layer stops.
     ///
     /// # Errors
     /// [`CommStartError::Config`] if a setting is too small, [`CommStartError::Identity`] if the

@@ -17,8 +17,8 @@ pub(crate) async fn write(queue: Arc<SendQueue>, acks: Arc<AckTable>, sender: Pr
     let opening = queue.open(lane, acks);
     opening.over().await;
     debug!("the transport accepts no more messages");
-    // If the queue has ended, whoever ended it also closes the connection, so this waits for that.
-    // Otherwise the connection is closed because this function returns.
+    // If the queue has ended, the code that ended the queue also closes the connection, and this
+    // function only waits. Otherwise the return of this function closes the connection.
     if queue.has_ended() {
         pending::<()>().await;
     }

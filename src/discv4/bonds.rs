@@ -1,4 +1,4 @@
-//! The endpoint proofs that other nodes gave us, and that we gave them.
+//! The endpoint proofs that other nodes gave us, and those that we gave other nodes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -67,7 +67,7 @@ impl Bonds {
         );
     }
 
-    /// Records that a node pinged us and was answered; returns whether it has a proof.
+    /// Records that a node pinged us and was answered; returns whether that node is recorded.
     ///
     /// A node without a proof is not recorded.
     pub(super) fn pinged(&mut self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
@@ -114,7 +114,7 @@ impl Bonds {
 
     /// Assumes that the node has lost our proof, since it did not answer.
     ///
-    /// It may have restarted.
+    /// The node may have restarted.
     pub(super) fn forget_ping(&mut self, id: NodeId, ip: IpAddr) {
         if let Some(bond) = self.bonds.get_mut(&(ip, id)) {
             bond.ping = None;

@@ -72,7 +72,7 @@ impl Discv4Builder {
 
     /// Starts on its own UDP socket at this address; port 0 lets the system choose.
     ///
-    /// At `[::]` it serves both address families where the system supports that.
+    /// At `[::]`, the node serves IPv4 and IPv6 where the system supports that.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Bind`] if the address
@@ -83,7 +83,7 @@ impl Discv4Builder {
         self.on(bound.map_err(|source| Discv4Error::Bind { addr, source })?)
     }
 
-    /// Starts on a bound UDP socket, which it does not share.
+    /// Starts on a bound UDP socket, which the node does not share.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Socket`] if the socket

@@ -10,7 +10,7 @@ settings! {
     pub struct Discv4Config {
         /// Whether nodes of private networks and of this machine take part.
         ///
-        /// The limits per network and per address do not apply to them. Set this for your own
+        /// The limits per network and per address do not apply to such nodes. Set this for your own
         /// private network. Default: no; packets from such addresses are dropped.
         private_networks / with_private_networks: bool = false;
         /// Time limit for an answer. Default: 500 ms.

@@ -57,13 +57,13 @@ impl Contact {
         self.id
     }
 
-    /// Returns its address for discovery.
+    /// Returns the node's address for discovery.
     #[must_use]
     pub fn udp_addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Returns its address and both ports.
+    /// Returns the node's address and both ports.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {

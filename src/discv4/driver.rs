@@ -73,7 +73,8 @@ impl Driver {
             self.carry_out();
             let deadline = self.machine.next_deadline();
             tokio::select! {
-                // The end is checked first, then our own commands and timers, and other nodes last.
+                // The end of discovery is checked first, then our own commands and timers, and
+                // packets from other nodes last.
                 biased;
                 () = stop.cancelled() => break,
                 command = self.commands.recv() => match command {

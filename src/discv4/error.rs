@@ -60,7 +60,7 @@ pub enum Discv4Error {
     NoAnswer {
         /// The node.
         id: NodeId,
-        /// The address at which it was asked.
+        /// The address at which the node was asked.
         addr: SocketAddr,
     },
     /// The node answered with a record that is not acceptable.
@@ -70,7 +70,7 @@ pub enum Discv4Error {
     BadRecord {
         /// The node.
         id: NodeId,
-        /// The address at which it was asked.
+        /// The address at which the node was asked.
         addr: SocketAddr,
     },
     /// None of the asked nodes knows the node that was looked for.

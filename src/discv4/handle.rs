@@ -64,7 +64,7 @@ impl Discv4 {
     /// Looks up the nodes nearest to a random target, anywhere in the network.
     ///
     /// # Errors
-    /// Those of [`lookup`](Self::lookup).
+    /// The errors of [`lookup`](Self::lookup).
     pub async fn random_lookup(&self) -> Result<LookupDone, Discv4Error> {
         let target = None;
         self.ask(|reply| Command::Lookup { target, reply }).await
@@ -93,8 +93,8 @@ impl Discv4 {
     /// the node up.
     ///
     /// # Errors
-    /// [`Discv4Error::NotFound`] if no asked node knows it, and those of [`lookup`](Self::lookup)
-    /// and [`request_record`](Self::request_record).
+    /// [`Discv4Error::NotFound`] if no asked node knows the node, and the errors of
+    /// [`lookup`](Self::lookup) and [`request_record`](Self::request_record).
     pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         use Discv4Error::{BadRecord, NoAnswer};
         if let Some(contact) = Contact::of_enode(node) {

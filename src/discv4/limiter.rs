@@ -23,7 +23,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Grants `burst` events at once, then `per_second` each second, at least one of each.
+    /// Grants `burst` events at once, then `per_second` each second. A value of 0 counts as 1.
     pub(super) fn new(burst: u32, per_second: u32, capacity: usize) -> Self {
         Self {
             pace: Pace::new(burst, per_second),
@@ -33,7 +33,7 @@ impl Limiter {
         }
     }
 
-    /// Counts an event of an address; returns false if it has had too many.
+    /// Counts an event of an address; returns false if the address has had too many.
     pub(super) fn take(&mut self, ip: IpAddr, now: Instant) -> bool {
         let spent = self.young.get(&ip).or_else(|| self.old.get(&ip)).copied();
         let Ok(spent) = self.pace.take(spent, now) else {

@@ -176,7 +176,7 @@ mod tests {
                 break;
             }
             let contact = waiting.remove(0);
-            // Each node knows a part of all, and answers with the nearest of them.
+            // Each node knows a part of all nodes, and answers with the nearest ones that it knows.
             let at = all.iter().position(|one| *one == contact).unwrap();
             let known: Vec<_> = all.iter().skip(at % 3).step_by(3).copied().collect();
             let told = [

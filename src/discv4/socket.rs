@@ -21,14 +21,14 @@ pub trait DatagramSender: Send + Sync + 'static {
     /// Sends a datagram or drops it; must not wait.
     ///
     /// # Errors
-    /// The reason why it could not be sent, for the log.
+    /// The reason why the datagram could not be sent, for the log.
     fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
 }
 
 /// Sends through a duplicate of a socket.
 ///
-/// tokio's own socket would refuse the first datagram, because it does not yet know that the socket
-/// is writable. The duplicate sends without that knowledge.
+/// tokio's own socket would refuse the first datagram, because tokio does not know yet that the
+/// socket is writable. The duplicate sends without that knowledge.
 #[derive(Debug)]
 pub struct UdpSender {
     socket: std::net::UdpSocket,
@@ -68,7 +68,8 @@ pub struct Inlet(mpsc::Sender<(SocketAddr, Bytes)>);
 impl Inlet {
     /// Passes in a datagram that arrived from `from`; returns whether it was accepted.
     ///
-    /// It never waits. It returns false if 256 datagrams are queued, or if discovery has ended.
+    /// The call never waits. It returns false if 256 datagrams are queued, or if discovery has
+    /// ended.
     pub fn feed(&self, from: SocketAddr, datagram: Bytes) -> bool {
         self.0.try_send((from, datagram)).is_ok()
     }

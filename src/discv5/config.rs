@@ -16,15 +16,16 @@ settings! {
             |time: Duration| time.max(Duration::from_millis(10));
         /// Time limit for a lookup.
         ///
-        /// A lookup that reaches it returns the nodes found by then. Default: 30 s.
+        /// A lookup that reaches this limit returns the nodes that it has found by then. Default:
+        /// 30 s.
         lookup_timeout / with_lookup_timeout: Duration = Duration::from_secs(30);
         /// Interval between Pings to each node of the table. Default: 5 min.
         ping_interval / with_ping_interval: Duration = Duration::from_secs(300);
         /// Whether to limit the nodes of one IPv4 /24 in the table.
         ///
-        /// A bucket accepts 2 of them and the whole table 10, so that the owner of a network
-        /// controls only a small part of the table. Turn it off for a network on one machine.
-        /// Default: yes.
+        /// A bucket accepts 2 nodes of such a network, and the whole table 10, so that the owner of
+        /// a network controls only a small part of the table. Turn this off for a network on one
+        /// machine. Default: yes.
         limit_networks / with_limit_networks: bool = true;
         /// Maximum number of concurrent talk requests. Further ones get an empty answer. Default:
         /// 16.

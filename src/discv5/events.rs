@@ -38,7 +38,7 @@ pub struct Frame {
 pub struct Observed {
     /// The other node's address, which is proven.
     pub by: SocketAddr,
-    /// The address that it reports.
+    /// The address at which the other node sees this node.
     pub seen: SocketAddr,
 }
 

@@ -68,8 +68,8 @@ impl Discv5 {
     /// Replaces the node's record.
     ///
     /// # Errors
-    /// [`Discv5Error::ForeignRecord`] if it is another node's, [`Discv5Error::Ended`] if discovery
-    /// has ended.
+    /// [`Discv5Error::ForeignRecord`] if the record is another node's, [`Discv5Error::Ended`] if
+    /// discovery has ended.
     pub fn set_record(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let external = self.service(discv5::Discv5::external_enr)?;
         let mut enr = external.write();
@@ -89,7 +89,7 @@ impl Discv5 {
         drop(self.service.lock().take());
     }
 
-    /// Adds a node to the table, if it has room for it.
+    /// Adds a node to the table, if the table has room.
     ///
     /// # Errors
     /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if
@@ -193,7 +193,7 @@ impl Discv5 {
     /// Pings a node, and returns the address at which it sees this one.
     ///
     /// # Errors
-    /// Those of [`talk`](Self::talk).
+    /// The errors of [`talk`](Self::talk).
     ///
     /// # Cancel safety
     /// Cancel safe.

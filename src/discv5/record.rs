@@ -19,7 +19,7 @@ pub(super) fn to_enr(record: &NodeRecord) -> Result<Enr, Discv5Error> {
 
 /// Converts a record of the crate.
 ///
-/// `None` if it is signed in a way that RLPx does not use.
+/// `None` if the record is signed in a way that RLPx does not use.
 pub(super) fn from_enr(enr: &Enr) -> Option<NodeRecord> {
     enr.to_base64().parse().ok()
 }

@@ -172,7 +172,7 @@ pub enum DnsError {
         /// The hash of the entry that is there.
         found: EntryHash,
     },
-    /// The root is older than one that was seen before.
+    /// The root is older than a root of the list that was seen before.
     #[error("{name}: the root has sequence number {got}, after {known}")]
     OldRoot {
         /// The name.
@@ -234,7 +234,7 @@ pub enum DnsError {
         /// How many lists may be read.
         limit: usize,
     },
-    /// The list was not read in time. The rest is left out.
+    /// The list was not read in time. Entries that were not read by then are left out.
     #[error("{name}: the list was not read within {limit:?}")]
     TimeUp {
         /// The list's name.

@@ -182,8 +182,8 @@ impl List {
     /// Records that an entry was not read.
     ///
     /// The root is looked up again soon if several entries in a row have failed or if nothing else
-    /// is left of a tree, because the root may have changed or the network may recover. After that,
-    /// it is looked up after growing waits.
+    /// is left of a tree, because the root may have changed or the network may recover. If the
+    /// failures continue, the waits before further lookups grow.
     pub(super) fn fail(&mut self, part: Part) {
         self.failures = self.failures.saturating_add(1);
         let Some(pass) = self.pass(part) else {

@@ -44,7 +44,7 @@ struct Asked {
     name: String,
 }
 
-/// Reads one list once, or reads several lists and those that they link to forever.
+/// Reads one list once, or keeps reading lists and the lists they link to.
 #[derive(Debug)]
 pub(super) struct Machine {
     config: Config,

@@ -15,7 +15,7 @@ pub struct KnownNode {
     pub last_seen: Option<SystemTime>,
     /// Failures since the node was last connected.
     pub failures: u32,
-    /// When it last failed.
+    /// When a dial of the node or its handshake last failed.
     pub last_failure: Option<SystemTime>,
     /// Its misbehaviour.
     pub score: Score,

@@ -40,7 +40,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Users other than its owner could read or change the file. It is left unchanged.
+    /// Other users than the owner of the file could read or change it. The file is left unchanged.
     #[error(transparent)]
     Exposed(#[from] Exposed),
     /// Reading or writing failed.

@@ -101,7 +101,7 @@ pub trait Store: std::fmt::Debug + Send + 'static {
 
     /// Makes all changes or, on an error or a crash, none of them.
     ///
-    /// When it returns `Ok`, they survive a crash of the process and of the machine.
+    /// Once it has returned `Ok`, the changes survive a crash of the process and of the machine.
     ///
     /// # Errors
     /// [`StoreError::Io`] if nothing was written; a later call may succeed.

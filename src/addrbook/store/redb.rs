@@ -38,7 +38,7 @@ impl RedbStore {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not such a database or was changed by another
-    /// program; it stays where it is. [`StoreError::Exposed`] if other users can access it,
+    /// program; the file stays where it is. [`StoreError::Exposed`] if other users can access it,
     /// [`StoreError::InUse`] if another process has it open, [`StoreError::Io`] otherwise.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();

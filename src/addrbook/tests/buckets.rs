@@ -90,7 +90,7 @@ fn a_bad_tried_address_is_replaced_without_a_probe() {
     assert!(book.entry(&id(&node(0))).is_none());
 }
 
-/// An attacker who could compute the buckets of an address could fill chosen ones.
+/// An attacker who could compute the buckets of an address could fill chosen buckets.
 #[test]
 fn buckets_depend_on_a_secret_of_the_book() {
     let (mut first, mut second) = (rng(), StdRng::seed_from_u64(8));

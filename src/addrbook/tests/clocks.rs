@@ -14,7 +14,7 @@ fn targets() -> [BanTarget; 2] {
     [BanTarget::Node(id(&node(1))), BanTarget::ip(ip("12.1.2.3"))]
 }
 
-/// The rows of a store after bans of a day at this time.
+/// Returns a store's rows after each target was banned at `time` for a day.
 fn banned_at(time: SystemTime) -> Vec<Row> {
     let (mut book, mut nodes) = (book(), NodeDb::default());
     for target in targets() {

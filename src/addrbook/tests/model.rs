@@ -1,4 +1,4 @@
-//! Random operations on a small book: whatever happens, it keeps its invariants.
+//! Random operations on a small book: whatever happens, the book keeps its invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 

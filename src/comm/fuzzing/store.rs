@@ -27,7 +27,7 @@ use crate::peer::Peer;
 use crate::setup::Direction;
 use crate::time::after;
 
-/// The bounds of a lane, so small that queues fill up behind it.
+/// The bound of a lane in messages, so small that queues fill up.
 const LANE_MESSAGES: usize = 3;
 
 /// A message that was sent.
@@ -50,7 +50,7 @@ pub enum Placed {
     Kept(usize),
     /// Another connection of its identity stays.
     Lost,
-    /// It was rejected.
+    /// The new connection was rejected.
     Refused,
 }
 

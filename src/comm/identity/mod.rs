@@ -64,11 +64,11 @@ pub struct Organisation(pub Bytes);
 /// What a provider knows about a valid identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Validity {
-    /// The organisation that it belongs to, if any.
+    /// The organisation that the identity belongs to, if any.
     ///
     /// A node that answers under another identity of the same organisation is still accepted.
     pub organisation: Option<Organisation>,
-    /// When it expires, since the Unix epoch; `None` if it never does.
+    /// When the identity expires, since the Unix epoch; `None` if it never does.
     pub expires: Option<Duration>,
 }
 

@@ -30,9 +30,9 @@ pub struct IdentityRecord {
     pub id: PeerId,
     /// The identity itself.
     pub identity: Bytes,
-    /// Its organisation, if it has one.
+    /// The identity's organisation, if it has one.
     pub organisation: Option<Organisation>,
-    /// When it expires, since the Unix epoch; `None` if it never does.
+    /// When the identity expires, since the Unix epoch; `None` if it never does.
     pub expires: Option<Duration>,
 }
 

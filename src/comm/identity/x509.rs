@@ -53,7 +53,7 @@ pub enum X509Error {
 ///
 /// The id is the SHA-256 digest of the first certificate. The organisation is the SHA-256 digest of
 /// the issuer's public key and the subject's organisation name, so the same name under another
-/// issuer is another organisation. The identity expires when the first of its certificates does.
+/// issuer is another organisation. The identity expires at the earliest expiry of its certificates.
 ///
 /// Keys are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
 /// client authentication. There are no revocation lists; wrap this provider in your own to reject

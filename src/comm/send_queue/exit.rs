@@ -8,7 +8,7 @@ use crate::channel::{Lane, LaneSource, NotQueued};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
 
-/// The connection that takes the messages.
+/// The connection that takes the messages of a queue.
 #[derive(Debug)]
 pub(super) struct Exit {
     lane: Lane,
@@ -34,7 +34,7 @@ impl Exit {
         });
         match result {
             // `OverBudget` concerns only a message that is not charged yet. Such a message does not
-            // wait: the caller charges it or takes it back.
+            // stay in the queue: the caller charges it or takes it out.
             Ok(()) | Err(NotQueued::OverBudget(_)) => {}
             Err(NotQueued::Full) => self.blocked = true,
             Err(NotQueued::Refused(_)) => (self.blocked, self.over) = (true, true),

@@ -8,7 +8,7 @@ use super::{Part, SendQueue};
 pub struct Account {
     /// How many messages wait.
     pub waiting: usize,
-    /// The units that they take.
+    /// The units that the waiting messages take.
     pub taken: usize,
     /// The units that are free.
     pub free: usize,

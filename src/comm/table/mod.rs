@@ -497,7 +497,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Removes a connection that has ended. If it is no longer in the table, nothing changes.
+    /// Removes a connection that has ended. If the connection is no longer in the table, nothing
+    /// changes.
     pub(crate) fn closed(&mut self, conn: ConnId, reason: &ConnectionEnd) -> News {
         let mut news = News::default();
         if let Some(entry) = self.remove(conn) {

@@ -105,7 +105,7 @@ impl Machine {
         }
     }
 
-    /// Stores a record's sequence number, and fetches the record if it is newer.
+    /// Stores a record's sequence number, and fetches the record if that is newer.
     pub(super) fn note_sequence(&mut self, contact: &Contact, seq: Option<u64>, now: Now) {
         let id = contact.node_id();
         self.table.told_sequence(&id, seq);
@@ -257,7 +257,7 @@ impl Machine {
         }
     }
 
-    /// Sends the queries that waited for a node's Ping, which we have now answered.
+    /// Sends the queries that waited for a node's Ping. We have now answered that Ping.
     pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
             self.ask(id, false, now);

@@ -16,11 +16,11 @@ pub struct RequestId(pub(super) u64);
 pub struct Found {
     /// The node.
     pub contact: Contact,
-    /// Its record, if it was fetched.
+    /// The node's record, if it was fetched.
     pub record: Option<NodeRecord>,
 }
 
-/// The address at which another node sees us, as its Pong reports it.
+/// The address at which another node sees us, according to its Pong.
 ///
 /// A node may lie. Count the reports of nodes in different networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Found {
 pub struct Observation {
     /// Our address and port as the other node sees them.
     pub seen_as: SocketAddr,
-    /// The node that reports it.
+    /// The node that reports this.
     pub by: NodeId,
     /// That node's address.
     pub at: SocketAddr,
@@ -50,7 +50,7 @@ pub struct LookupDone {
 pub enum Event {
     /// A node was found.
     Found(Found),
-    /// A node reported our address as it sees it.
+    /// A node reported the address at which it sees us.
     Observed(Observation),
     /// A lookup of the caller ended.
     LookupDone(RequestId, LookupDone),

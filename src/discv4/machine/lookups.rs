@@ -116,7 +116,7 @@ impl Machine {
         }
     }
 
-    /// Refreshes the table by lookups, or pings the seeds if it is empty.
+    /// Refreshes the table by lookups, or pings the seeds if the table is empty.
     pub(super) fn refresh(&mut self, now: Now) {
         let every = self.config.refresh_every();
         let empty = self.table.is_empty();
@@ -149,7 +149,7 @@ impl Machine {
         }
     }
 
-    /// Returns whether this is the first seed to answer, and remembers it.
+    /// Returns whether the node is the first seed that answered, and remembers that one did.
     pub(super) fn is_first_seed(&mut self, id: &NodeId) -> bool {
         let first = !self.joined && self.seeds.iter().any(|seed| seed.node_id() == *id);
         self.joined |= first;

@@ -77,9 +77,9 @@ enum Timer {
 ///
 /// Pass received datagrams to [`received`](Self::received), and call [`advance`](Self::advance) no
 /// later than [`next_deadline`](Self::next_deadline). After each call, drain
-/// [`poll_transmit`](Self::poll_transmit), whose packets must be sent, and
-/// [`poll_event`](Self::poll_event): each call adds a few packets and events, and nothing else
-/// removes them. Everything that the machine stores for other nodes is bounded. Its behaviour
+/// [`poll_transmit`](Self::poll_transmit), and send its packets. Drain
+/// [`poll_event`](Self::poll_event), too. Each call may add a few packets and events, and nothing
+/// else removes them. Everything that the machine stores for other nodes is bounded. Its behaviour
 /// depends only on the calls and the random generator.
 #[derive(Debug)]
 pub struct Machine {

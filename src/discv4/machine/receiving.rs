@@ -1,4 +1,4 @@
-//! Receives packets: cheap checks first, then the signature, then answers to our requests.
+//! Receives packets: makes cheap checks, then checks the signature, then handles the packet.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,7 +17,8 @@ use crate::time::after;
 /// An answer with fewer nodes is the last one, since it had room for more.
 const FULL: usize = 12;
 
-/// Packets that the last one overtook are awaited for the request timeout divided by this.
+/// The last packet of an answer may overtake others. These are awaited for the request timeout
+/// divided by this number.
 const OVERTAKEN: u32 = 10;
 
 impl Machine {

@@ -1,10 +1,16 @@
 //! The six packets, as bytes and as values: a pure codec.
 //!
-//! A packet is `hash || signature || type || data`: the Keccak-256 of all that follows, the
-//! sender's signature of type and data, one byte, and an RLP list ([wire
+//! A packet is `hash
+//!
+//! signature
+//!
+//! type
+//!
+//! data`: the Keccak-256 of all that follows, the sender's signature of type and data, one byte,
+//! and an RLP list ([wire
 //! protocol](https://github.com/ethereum/devp2p/blob/master/discv4.md#wire-protocol)). As
 //! [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires, further elements of the list, bytes
-//! after it, and other versions in a Ping are ignored.
+//! after the list, and other versions in a Ping are ignored.
 //!
 //! Packets are read in steps, the cheap ones first: [`Datagram::check`] compares the hash,
 //! [`Datagram::packet`] reads the data, and [`Datagram::sender`] recovers the sender's key, which
@@ -178,7 +184,7 @@ pub enum Packet {
 pub struct Sealed {
     /// The packet, at most [`MAX_PACKET`] bytes.
     pub bytes: Bytes,
-    /// Its hash, by which an answer identifies it.
+    /// The packet's hash, by which an answer identifies the packet.
     pub hash: PacketHash,
 }
 

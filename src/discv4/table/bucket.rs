@@ -116,8 +116,8 @@ impl Bucket {
                 return None;
             }
             let gone = self.entries.remove(at);
-            // The waiting node that answered last is most likely still there. The time of its last
-            // Pong is kept, so that it is checked soon.
+            // The waiting node that answered last takes the free slot, because it is most likely
+            // still there. The time of its last Pong is kept, so that it is checked soon.
             self.entries.extend(self.waiting.pop_back());
             gone
         } else {

@@ -50,7 +50,7 @@ impl TableEntry {
 
     /// Returns whether the node is worth keeping for the next start.
     ///
-    /// True if it answered more than once, over at least five minutes.
+    /// True if the node answered more than once, over at least five minutes.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
         const LONG: Duration = Duration::from_secs(5 * 60);
