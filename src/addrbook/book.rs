@@ -87,9 +87,9 @@ impl Book {
     ///
     /// # Errors
     /// [`AddError`] with the reason for the rejection. A claim is disputed if the node is known at
-    /// another host and port, or another node is known at this one. The new claim wins if the
-    /// existing entry is bad. It also wins over an entry that no handshake has proved, if that
-    /// entry has failed at least once or if the claim comes from [`Source::Own`].
+    /// another host and port, or if another node is known at the claimed host and port. The new
+    /// claim wins if the existing entry is bad. It also wins over an entry that no handshake has
+    /// proved, if that entry has failed at least once or if the claim comes from [`Source::Own`].
     pub fn add(
         &mut self,
         enode: &Enode,
@@ -253,7 +253,7 @@ impl Book {
         self.len() < NEED_MORE
     }
 
-    /// Removes the entries that conflict with a claim, or fails if one must stay.
+    /// Removes the entries that conflict with a claim. Fails if one of these entries must stay.
     fn settle(
         &mut self,
         id: &NodeId,

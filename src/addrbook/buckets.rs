@@ -61,7 +61,7 @@ impl Buckets {
         usize::from(bucket) >= self.buckets.len() || self.bucket(bucket).len() >= self.capacity
     }
 
-    /// Adds an id to a bucket; returns false if full or already there.
+    /// Adds an id to a bucket. Returns false if the bucket is full or already contains the id.
     pub(super) fn insert(&mut self, bucket: u16, id: NodeId) -> bool {
         if self.is_full(bucket) || self.contains(bucket, &id) {
             return false;

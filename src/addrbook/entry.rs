@@ -18,10 +18,10 @@ pub(super) const RECENTLY: Duration = Duration::from_secs(10 * 60);
 /// An address that has not been seen for this long is bad.
 const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Failed attempts after which an address that never worked is bad.
+/// The number of failed attempts after which an address that never worked is bad.
 const NEVER_WORKED: u32 = 3;
 
-/// Failed attempts after which an address without a success for a week is bad.
+/// The failed attempts after which an address without a success for a week is bad.
 const STOPPED_WORKING: u32 = 10;
 const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
@@ -100,7 +100,7 @@ impl Entry {
         &self.source
     }
 
-    /// When this node or a source last saw the node there.
+    /// When our own node or a source last saw the node at this address.
     pub fn last_seen(&self) -> SystemTime {
         self.last_seen
     }

@@ -314,7 +314,7 @@ impl AddressBook {
         })
     }
 
-    /// Bans a node or an IP address for some time, and removes its addresses.
+    /// Bans a node or an IP address for some time, and removes the addresses concerned.
     pub fn ban(&self, target: BanTarget, time: Duration, reason: &str) {
         self.with(|state, now| {
             state.nodes.ban(target, time, reason, now);
@@ -367,7 +367,7 @@ impl AddressBook {
         })
     }
 
-    /// Writes all changes that were made before this call to disk.
+    /// Writes to disk all changes that were made before this call.
     ///
     /// # Errors
     /// [`FlushError`] if the store failed, or if the [`Persistence`] is no longer running.

@@ -100,7 +100,7 @@ pub(super) fn earlier(time: SystemTime, ago: Duration) -> SystemTime {
     time.checked_sub(ago).unwrap_or(time)
 }
 
-/// Milliseconds since 1970, as the store holds a time; 0 for anything before.
+/// Returns a time in milliseconds since 1970, as in the store; earlier times give 0.
 pub(super) fn to_millis(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)

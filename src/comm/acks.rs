@@ -31,7 +31,7 @@ impl AckTable {
         table.by_number.insert(number, waiter);
     }
 
-    /// Hands an answer to its waiter; returns false if there is none.
+    /// Hands an answer to the call that waits for it; returns false if none does.
     pub(crate) fn answer(&self, number: u64, answer: Result<(), CommError>) -> bool {
         let waiter = self.lock().by_number.remove(&number);
         waiter.is_some_and(|waiter| waiter.send(answer).is_ok())

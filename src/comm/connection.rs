@@ -24,7 +24,7 @@ use crate::setup::Direction;
 
 /// How long a replaced connection still receives, since the remote may not have noticed yet.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long messages received before the end may take to reach their subscriptions.
+/// After the end, how long messages that were received may take to reach their subscriptions.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the protocol with one peer.
@@ -93,8 +93,8 @@ pub(crate) async fn run(
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity is kept");
-            // Until the remote notices, its messages over this connection are still received. The
-            // answers go over the connection `kept`.
+            // Until the remote notices this, its messages over this connection are still received.
+            // The answers go over the connection `kept`.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;
@@ -115,8 +115,8 @@ async fn prove(
     let now = shared.unix_now();
     let exchange = exchange(peer, conn, terms, &shared.provider, probe, now);
     tokio::select! {
-        // The stop is checked first: the exchange begins with our proof, which a stopped layer must
-        // not send.
+        // The stop is checked first, because the exchange begins with our proof, which a stopped
+        // layer must not send.
         biased;
         () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
         result = timeout(after, exchange) => {
@@ -257,8 +257,8 @@ impl Work {
     async fn run(&mut self) -> End {
         loop {
             tokio::select! {
-                // The handler runs first: received messages are handed over before more are read.
-                // The reader runs before the writer, because the reader knows better how the
+                // The handler runs first, so that received messages are handed over before more are
+                // read. The reader runs before the writer, because the reader knows better how the
                 // connection ended.
                 biased;
                 () = &mut self.handler => {}

@@ -27,7 +27,7 @@ pub enum CommStartError {
 
 /// Why an operation of [`Comm`](super::Comm) failed, or a message was not delivered.
 ///
-/// Cheap to clone: all messages that waited for a failed dial share its error.
+/// An error is cheap to clone, because all messages that waited for a failed dial share its error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommError {

@@ -31,8 +31,8 @@ pub(crate) const MAX_ERROR: usize = 1 << 10;
 
 /// A message of an upper layer: an opaque payload with nonce, tag and signature.
 ///
-/// Sending never changes a message. Whether the sender waits for an acknowledgement belongs to the
-/// call, not to the message.
+/// Sending never changes a message. Whether the sender waits for an acknowledgement depends on the
+/// call, and is no part of the message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Envelope {
@@ -175,7 +175,7 @@ impl Incoming {
     }
 }
 
-/// Reads the elements of a list that is the whole payload.
+/// Reads the elements of a list, which must be the whole payload.
 fn decode_list<T>(
     payload: &[u8],
     elements: impl FnOnce(&mut Reader<'_>) -> Result<T, RlpError>,

@@ -1,6 +1,6 @@
 //! Sending to identities instead of connections.
 //!
-//! Upper layers name a peer by its endpoint, an enode URL, and by the digest of its identity. This
+//! Upper layers name a peer by its endpoint (an enode URL) and by the digest of its identity. This
 //! layer finds or opens the connection, makes the remote prove its identity, queues messages
 //! without blocking the caller, hands received messages to the subscriptions whose predicate
 //! matches, collects acknowledgements, and reports peers that look dead. It does not retry, does

@@ -24,7 +24,7 @@ pub(crate) struct Inbound {
     size: usize,
     /// The subscriptions without room for the message; `None` if it was not offered yet.
     left: Option<Waiting<ReceivedMessage>>,
-    /// Takes room for the message in the protocol's bounds until this is dropped.
+    /// The room that the message takes in the protocol's bounds, released on drop.
     room: Box<dyn Send>,
     backlog: InBacklog,
 }

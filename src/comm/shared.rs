@@ -220,7 +220,7 @@ impl Shared {
         queued
     }
 
-    /// Queues a message; waits for room until `limit` after `now` at the latest. Cancel safe.
+    /// Queues a message; waits for room, for at most `limit` from `now` on. Cancel safe.
     pub(crate) async fn enqueue_waiting(
         self: &Arc<Self>,
         to: &RemotePeer,

@@ -30,7 +30,7 @@ settings! {
         /// Maximum number of concurrent talk requests. Further ones get an empty answer. Default:
         /// 16.
         max_talks / with_max_talks: usize = 16;
-        /// Interval at which a node of the table is asked for our address. Default: 30 s.
+        /// Interval at which a node of the table is asked how it sees our address. Default: 30 s.
         observe_interval / with_observe_interval: Duration = Duration::from_secs(30),
             |time: Duration| time.max(Duration::from_secs(1));
     }

@@ -42,7 +42,7 @@ settings! {
         /// After a failure it waits 5 s, then twice as long each time, up to this time. At least 1
         /// s. Default: 30 min.
         refresh / with_refresh: Duration = Duration::from_secs(30 * 60);
-        /// How many texts of entries are cached, of up to 512 bytes each.
+        /// How many texts of entries are cached; each has up to 512 bytes.
         ///
         /// Default: 1,000.
         cache / with_cache: usize = 1_000;

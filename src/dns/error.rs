@@ -34,7 +34,7 @@ pub enum EntryError {
     /// The link has no key.
     #[error("the link has no public key followed by @")]
     NoKey,
-    /// The link's key is not base32 in capital letters without padding, or too long.
+    /// The link's key is too long, or not base32 in capital letters without padding.
     #[error("the link's public key is not the base32 of 33 bytes")]
     KeyBase32,
     /// The link's key is not a valid public key.

@@ -335,7 +335,7 @@ fn find_root(link: &Link, texts: &[String]) -> Result<Root, DnsError> {
     })
 }
 
-/// Returns the entry among the texts at its name, and its text.
+/// Returns the entry that is among the texts at its name, and the entry's text.
 fn find_entry(
     name: &str,
     hash: EntryHash,

@@ -40,7 +40,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Other users than the owner of the file could read or change it. The file is left unchanged.
+    /// Users other than the owner of the file could read or change it. The file is left unchanged.
     #[error(transparent)]
     Exposed(#[from] Exposed),
     /// Reading or writing failed.

@@ -36,7 +36,8 @@ fn attempts_lower_the_chance_of_an_address() {
     book.failed(&id, start());
     assert_eq!(chance(&book, start() + 10 * MINUTE), 1.0);
     assert_eq!(chance(&book, start() + MINUTE), 0.01);
-    // A clock that was set back a little changes nothing; one that was far ahead was wrong.
+    // If the clock is set back a little, nothing changes. If it is set back far, it was wrong when
+    // the attempt was recorded.
     assert_eq!(chance(&book, start() - 5 * MINUTE), 0.01);
     assert_eq!(chance(&book, start() - HOUR), 1.0);
     for _ in 0..2 {

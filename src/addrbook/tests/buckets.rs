@@ -139,7 +139,8 @@ fn one_group_cannot_fill_the_book_even_with_good_addresses() {
         book.good(&enode, start()).unwrap();
     }
     assert!(book.len() < 4096);
-    // One group reaches eight tried buckets of 256, and one new bucket of 64 with one source.
+    // One group reaches eight tried buckets of 256 addresses and, with one source, one new bucket
+    // of 64.
     assert!(book.tried_len() <= 8 * 256);
     let shared = book.share(start(), &mut rng()).len();
     assert!(

@@ -1,4 +1,4 @@
-//! Times that were written, or are read, while the clock is wrong.
+//! Times that are written or read while the clock is wrong.
 
 use super::super::nodes::{BanTarget, NodeDb, NodeDbConfig};
 use super::super::rows::{self, Pending};

@@ -198,8 +198,8 @@ impl SendQueue {
         }
     }
 
-    /// Queues a message in reserved room. If the queue has failed, so does the message; if the
-    /// queue has moved, the message moves too.
+    /// Queues a message in reserved room. If the queue has failed, the message fails. If the queue
+    /// has moved, the message moves, too.
     pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: Room) {
         message.units = room.take();
         message.charged = true;
@@ -208,7 +208,8 @@ impl SendQueue {
         }
     }
 
-    /// Like [`push`](Self::push), but without reserved room: if there is none, returns the message.
+    /// Like [`push`](Self::push), but without reserved room. Returns the message if there is no
+    /// room for it.
     pub(crate) fn try_push(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let (semaphore, units) = self.room(part, message.size());
         let room = match semaphore.try_acquire_many(units) {

@@ -288,8 +288,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Checks whether the identity `actual` may take the place of the expected one. If both belong
-    /// to the same organisation, it may, and `news` reports the switch. Otherwise the error is
+    /// Checks whether the identity `actual` may take the place of the expected one. It may if the
+    /// two belong to the same organisation; `news` then reports the switch. Otherwise the error is
     /// returned.
     fn accept_other(
         &mut self,

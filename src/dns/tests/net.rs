@@ -143,7 +143,7 @@ pub(super) fn node(number: u16) -> NodeRecord {
     record.sign(&key).unwrap()
 }
 
-/// A rate so high that virtual time matters only where a test intends it.
+/// A configuration whose rate is so high that reading takes no virtual time.
 pub(super) fn fast() -> Config {
     Config::default()
         .with_entries_per_second(1_000_000)
