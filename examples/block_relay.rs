@@ -1,4 +1,4 @@
-//! Relays blocks around a ring: each node broadcasts new blocks to its other peers.
+//! Relays blocks around a ring: each node passes a new block on to its other peers.
 //!
 //! `cargo run --example block_relay`
 
@@ -17,7 +17,7 @@ messages! {
     /// `relay/1`
     #[derive(Debug, Clone)]
     pub enum Relay, length = 1, max_size = "1 MiB" {
-        /// A block that is new to the sender.
+        /// A block that the sender has just received or made.
         0x00 => NewBlock { number: u64, #[rlp(max = 1000)] transactions: Vec<Bytes> },
     }
 }
@@ -27,7 +27,8 @@ type From = (NodeId, Relay);
 
 /// Starts a node that reports new blocks to `arrived`. Returns the queue for its own blocks.
 async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>), Box<dyn Error>> {
-    // A bounded queue: if the relay is slow, the handlers wait, and so do their peers.
+    // The queue is bounded: if the relay is slow, the handlers wait, and so do the peers that send
+    // to them.
     let (received, blocks) = mpsc::channel(16);
     let own = received.clone();
     let protocol = Protocol::typed::<Relay>("relay", 1).run(move |peer, mut conn| {
@@ -48,7 +49,8 @@ async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>)
 
 async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::Sender<u64>) {
     let mut known = VecDeque::new();
-    // A peer whose queue stays full for this long misses the block, and the report lists it.
+    // A peer whose queue stays full for this long misses the block. The report of the broadcast
+    // lists the peer.
     let policy = BroadcastPolicy::default().with_wait(Duration::from_millis(100));
     while let Some((from, block)) = blocks.recv().await {
         let Relay::NewBlock { number, .. } = block;

@@ -16,7 +16,7 @@ use peermux::connmgr::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Framed, LinesCodec};
 
-/// The connection type. The manager hands it out and never uses it.
+/// The connection type. The manager returns such connections, but does not read or write them.
 type Lines = Framed<TcpStream, LinesCodec>;
 
 fn lines(stream: TcpStream) -> Lines {
@@ -46,13 +46,14 @@ impl Listener for LinesListener {
     }
 }
 
-/// No automatic connections, and no minimum interval between dials of one address.
+/// Returns a configuration without automatic connections and without a minimum interval between
+/// dials of one address.
 fn config() -> ConnConfig {
     let config = ConnConfig::default().with_target(0);
     config.with_redial_gap(Duration::ZERO)
 }
 
-/// Greets each client and closes, so the client must connect again.
+/// Greets each client and closes the connection, so the client must connect again.
 async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
@@ -63,7 +64,7 @@ async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             if let ConnEvent::Opened { mut io, lease } = event {
-                // Dropping the lease afterwards reports the end.
+                // The lease is dropped afterwards, which reports the end of the connection.
                 lease.mark_ready();
                 io.send(format!("hello from {name}")).await.ok();
             }

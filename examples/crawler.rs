@@ -1,6 +1,7 @@
 //! A crawler that visits listed nodes and the nodes that they know, several at once.
 //!
-//! `cargo run --example crawler [ENODE …]`; without a list it starts and visits its own nodes.
+//! `cargo run --example crawler [ENODE …]`; without arguments it starts some nodes and visits
+//! these.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -10,8 +11,9 @@ use futures::stream::FuturesUnordered;
 use peermux::requests::Requests;
 use peermux::{DisconnectReason, Enode, Protocol, SecretKey, Server, messages};
 
-/// How many nodes are visited at once, and in total.
+/// How many nodes are visited at once.
 const AT_ONCE: usize = 8;
+/// How many nodes are visited in total, at most.
 const IN_ALL: usize = 1000;
 
 messages! {
@@ -19,12 +21,12 @@ messages! {
     pub enum Known, length = 2 {
         /// Requests nodes.
         0x00 => GetNodes -> Nodes,
-        /// Their enode URLs.
+        /// The enode URLs of the known nodes.
         0x01 => Nodes(#[rlp(max = 100)] Vec<String>),
     }
 }
 
-/// Starts a node that knows these others.
+/// Starts a node that knows the nodes in `known`.
 async fn node(known: Vec<String>) -> Result<Server, Box<dyn Error>> {
     let requests = Requests::builder().answer(move |_peer, _: GetNodes| {
         let known = known.clone();

@@ -1,6 +1,6 @@
 //! Connects to a go-ethereum node with the custom protocol `echo/1`.
 //!
-//! The node in tests/interop/geth implements it on go-ethereum's `p2p` package.
+//! The node is tests/interop/geth, which implements the protocol on go-ethereum's `p2p` package.
 //!
 //! `cargo run --example geth_peer`; it needs Go, and reports if Go is missing.
 
@@ -13,7 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// How long building the node may take. Later builds use Go's cache.
+/// How long building the node may take. Builds after the first one are faster, because they use
+/// Go's cache.
 const TIME: Duration = Duration::from_secs(45);
 
 messages! {
@@ -46,7 +47,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Builds and starts the node. Returns an error if it cannot.
+/// Builds and starts the node.
 async fn start_geth() -> Result<(Child, String), Box<dyn Error>> {
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/geth");
     let (folder, id) = (std::env::temp_dir(), std::process::id());
@@ -59,7 +60,7 @@ async fn start_geth() -> Result<(Child, String), Box<dyn Error>> {
     }
     let mut serve = Command::new(program);
     let serve = serve.args(["serve", "--caps", "echo/1"]).kill_on_drop(true);
-    // The node ends when its standard input closes.
+    // The standard input is a pipe, because the node ends when it closes.
     let serve = serve.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut node = serve.stderr(Stdio::null()).spawn()?;
     let output = node.stdout.take().ok_or("it has no output")?;

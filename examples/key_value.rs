@@ -20,7 +20,7 @@ messages! {
     }
 }
 
-/// Returns a node's store, which answers requests and sends requests.
+/// Returns a node's store, which answers the peers' requests and sends them its own.
 fn store() -> Requests<Kv> {
     let values = Arc::new(RwLock::new(HashMap::new()));
     let written = Arc::clone(&values);

@@ -1,7 +1,7 @@
 //! A service that logs through `tracing` and shuts down cleanly on SIGTERM.
 //!
-//! `cargo run --example logs_and_sigterm`; `RUST_LOG=peermux=debug` logs more. It sends the signal
-//! to itself when three peers are connected.
+//! `cargo run --example logs_and_sigterm`; `RUST_LOG=peermux=debug` logs more. The service sends
+//! the signal to itself when three peers are connected.
 
 use std::error::Error;
 use std::io;
@@ -30,7 +30,7 @@ fn end_signals() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
-            // The order does not matter: both arms do the same.
+            // The order does not matter, because both arms do the same.
             biased;
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut came = 0;
     loop {
         tokio::select! {
-            // Check for the end first: after it, events of peers no longer matter.
+            // Check for the signal first, because events of peers no longer matter after it.
             biased;
             () = &mut end => break,
             Some(change) = peers.recv() => match change {

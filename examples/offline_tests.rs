@@ -20,8 +20,8 @@ messages! {
     }
 }
 
-/// Sells to the highest bid when no bid has arrived for a minute. It works on a connection and on
-/// test channels.
+/// Sells to the highest bid when no bid has arrived for a minute. The function works both on a
+/// connection and on test channels.
 async fn auction(conn: &mut impl MessageChannel<Message = Bids>) -> Result<u64, ProtocolError> {
     let mut highest = 0;
     while let Ok(bid) = timeout(Duration::from_secs(60), conn.recv()).await {
@@ -64,7 +64,7 @@ mod tests {
         let started = Instant::now();
         far.send(&Bids::Bid { amount: 5 }).await.unwrap();
         assert_eq!(auction(&mut near).await.unwrap(), 5);
-        // The clock is paused: it jumps ahead when all tasks wait.
+        // The clock is paused: when all tasks wait, it jumps ahead to the next deadline.
         assert_eq!(started.elapsed(), Duration::from_secs(60));
         let sold = far.recv().await.unwrap().unwrap().into_inner();
         assert_eq!(sold, Bids::Sold { amount: 5 });

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example prometheus --features metrics`
 //!
-//! Any recorder for the crate `metrics` works. This one is `metrics-exporter-prometheus`, without
-//! its HTTP server. docs/metrics.md lists the metrics.
+//! Any recorder for the crate `metrics` works. The one used here is `metrics-exporter-prometheus`,
+//! without its HTTP server. docs/metrics.md lists the metrics.
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn serve(listener: TcpListener, counted: PrometheusHandle) -> std::io::Res
     loop {
         let (mut stream, _) = listener.accept().await?;
         let mut request = [0; 1024];
-        // Every request gets the same answer, but it must arrive within a second.
+        // Every request gets the same answer. A request must arrive within a second.
         let asked = timeout(Duration::from_secs(1), stream.read(&mut request));
         if let Ok(Ok(1..)) = asked.await {
             let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n";
@@ -52,8 +52,8 @@ fn ten() -> Protocol {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Install the recorder before the first server. These are the bucket bounds of the time
-    // histograms.
+    // Install the recorder before the first server. The numbers are the bucket bounds of the
+    // histograms of times.
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let classes = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &classes)?;
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("# curl http://{address}/metrics");
     tokio::spawn(serve(listener, counted));
 
-    // The clients are in this process too, so the label distinguishes the node's metrics.
+    // The clients run in this process too. The label distinguishes the node's metrics from theirs.
     let node = Server::builder(SecretKey::generate()).protocol(mirror());
     let node = node.listen("127.0.0.1:0".parse()?).metrics_label("node");
     let node = node.start().await?;

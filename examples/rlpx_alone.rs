@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// Sends a Hello and reads the remote's. The remote may send a Disconnect instead.
+    /// Sends a Hello and reads the remote's Hello. Fails if the remote sends a Disconnect instead.
     fn exchange_hello(&mut self, name: &'static str, key: &SecretKey) -> Result<Hello, Failure> {
         let hello = Hello::new(name, vec![Capability::new("mirror", 1)], key.public_key());
         self.send(ids::HELLO, &hello.encode())?;

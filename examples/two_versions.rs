@@ -85,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let newer = node("newer", both("newer")).await?;
     for (from, to) in [(&old, &new), (&new, &newer), (&newer, &old)] {
         let peer = from.dial(&to.enode()).await?;
-        // One version per name runs on a connection.
+        // Of all versions of a protocol, a connection runs one.
         assert_eq!(peer.shared_capabilities().len(), 1);
         for _ in 0..2 {
             let (name, text) = texts.recv().await.ok_or("no text arrived")?;

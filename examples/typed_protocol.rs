@@ -22,7 +22,7 @@ messages! {
     }
 }
 
-/// Sends its own height; the lower side says goodbye.
+/// Sends this side's height and reads the peer's; the lower side says goodbye.
 async fn compare(
     height: u64,
     peer: Peer,

@@ -1,7 +1,7 @@
 //! Writes inputs made from published vectors into `corpus/`, as a start for a fuzzer.
 //!
-//! Run `cargo run --example seed` in this folder. The targets' bodies in `bodies/src` describe the
-//! forms of the inputs.
+//! Run `cargo run --example seed` in this folder. The forms of the inputs are described next to
+//! each target's code in `bodies/src`.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -35,7 +35,7 @@ fn payloads(vectors: &Value) {
     for case in cases(vectors, "hello_payloads") {
         let payload = hex(case, "payload");
         keep("rlp", &[&payload]);
-        // Choices for the local protocols follow.
+        // The bytes after the message choose the local protocols.
         keep(
             "hello",
             &[&payload, &[0x03, 0x70, 0x48, 0, 0, 0, 0, 0, 0, 0, 9, 0x21]],
@@ -57,7 +57,7 @@ fn nodes(vectors: &Value) {
             keep("rlp", &[&record]);
         }
     }
-    // Content to sign with an added key, and pairs for the builder.
+    // These inputs contain content to sign with an added key, and pairs for the builder.
     keep("enode", &[&[1, 1, 1, 5]]);
     keep("enode", &[&[1, 1, 1, 5, 0x61, 1, 0x62, 0xc2, 1, 2]]);
     let builder = [
@@ -66,7 +66,7 @@ fn nodes(vectors: &Value) {
     keep("enode", &[&[1, 2], &builder]);
 }
 
-/// Texts of entries, endings of others, and lists: whole, partial or damaged.
+/// Writes texts of entries, the ends of other texts, and lists: whole, partial or damaged.
 fn lists(vectors: &Value) {
     for case in cases(vectors, "node_records_and_urls") {
         let text = case["input"].as_str().expect("text");
@@ -108,7 +108,7 @@ fn messages(vectors: &Value) {
     }
 }
 
-/// Scripts that send a transcript's messages, in small and large reads.
+/// Writes scripts that send a transcript's messages, in small and large reads.
 fn frames(vectors: &Value) {
     for name in ["transcript_v4_uncompressed", "transcript_v5_snappy"] {
         for (reads, damage, large) in [
@@ -168,7 +168,7 @@ fn handshakes(vectors: &Value) {
             }
         }
     }
-    // Plaintexts of the old format: the same elements at fixed positions.
+    // Plaintexts of the old format have the same elements at fixed positions.
     let bytes = |name| hex(transcript, name);
     let (key, nonce) = (bytes("initiator_static_pub"), bytes("initiator_nonce"));
     let auth = [bytes("signature"), vec![0; 32], key, nonce, vec![0]].concat();
@@ -180,7 +180,8 @@ fn handshakes(vectors: &Value) {
     }
 }
 
-/// Messages of each code, and true proofs of identity, damaged or sent to others.
+/// Writes messages of each code, and valid proofs of identity, some damaged or sent to another
+/// node.
 fn comm() {
     let long = [&[0xf8, 66, 7, 0x80, 3, 0xb8, 60][..], &[b'x'; 60], &[0x80]].concat();
     let establish = [
@@ -204,7 +205,7 @@ fn comm() {
     }
 }
 
-/// Messages of each tag, and a signed one with damage in each part.
+/// Writes messages of each tag, and a signed message with damage in each part.
 fn gossip() {
     let id = [&[0xa8][..], &[7; 40]].concat();
     let data = [
@@ -224,7 +225,7 @@ fn gossip() {
     }
 }
 
-/// Returns bytes with their length in two bytes before them.
+/// Returns `bytes` after two bytes that contain their length.
 fn sized(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
 }

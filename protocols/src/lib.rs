@@ -1,6 +1,6 @@
 //! Ready-made subprotocols for [`peermux`].
 //!
-//! Each has its own folder. They use only the public API, so they are also examples.
+//! Each subprotocol has its own folder. All use only the public API, so they are also examples.
 //!
 //! | protocol | what it does | codes |
 //! |---|---|---|
@@ -49,8 +49,8 @@ mod mutex;
 
 pub use client::{ClientError, Totals};
 
-/// Returns the maximum size in bytes of a message that this node makes for `peer`. `for_strangers`
-/// lowers the limit unless the peer has a loopback address.
+/// Returns the maximum size in bytes of a message that this node makes for `peer`. The limit is
+/// `most`; for a peer without a loopback address it is at most `for_strangers`.
 fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
     let is_stranger = |addr: std::net::SocketAddr| !addr.ip().is_loopback();
     if peer.remote_addr().is_some_and(is_stranger) {

@@ -2,8 +2,8 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-/// Like [`std::sync::Mutex`], but locking never fails. No code that holds such a lock can panic
-/// halfway through a change.
+/// Like [`std::sync::Mutex`], but locking never fails. So code that may panic while it holds this
+/// lock must not leave a change half done.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 

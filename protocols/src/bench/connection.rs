@@ -13,26 +13,27 @@ use crate::mutex::Mutex;
 #[derive(Debug)]
 pub(super) struct BenchConnection {
     pub(super) sender: ProtocolSender<BenchMessage>,
-    /// Held while sending Data, so that a sink and an answer are never interleaved.
+    /// Held while Data is sent. So this side's own Data and an answer to an Ask never mix.
     pub(super) data: Turn<()>,
     pub(super) ask: Question<Arriving, Answer>,
     pub(super) echo: Question<(), Bytes>,
     pub(super) flush: Question<(), Totals>,
     /// Data to report in the next Stats.
     counted: Mutex<Totals>,
-    /// The number of Data received so far; it shows whether the peer is still sending.
+    /// The number of Data received so far. While it grows, the peer is still sending.
     arrived: AtomicU64,
 }
 
 /// Data received since the last Flush while an Ask is open.
 ///
-/// The next Done or Flush decides whether they answer the Ask or come from the remote's own driver.
+/// If a Done follows, these Data answer the Ask. If a Flush follows, they come from a measurement
+/// by the remote.
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) size: usize,
     since: Totals,
     wrong: u64,
-    /// The client's count of received messages.
+    /// The client's counter of completed messages and round trips.
     done: Arc<AtomicU64>,
 }
 
@@ -50,7 +51,7 @@ impl Arriving {
 /// The answer to an Ask.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// The totals in Done.
+    /// The totals that the remote reports in Done.
     pub(super) told: Totals,
     /// The totals counted here.
     pub(super) got: Totals,

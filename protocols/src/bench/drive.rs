@@ -24,11 +24,11 @@ const ROUND_TRIPS_AHEAD: u64 = 1 << 16;
 pub struct Client {
     connection: Arc<BenchConnection>,
     config: Config,
-    /// Never decreases.
+    /// The number of completed messages and round trips; it never decreases.
     done: Arc<AtomicU64>,
 }
 
-/// The verified result of a measurement.
+/// The result of a measurement, after it was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measured {
@@ -60,7 +60,7 @@ impl Client {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Sends `count` Data of `size` bytes and compares the Stats.
+    /// Sends `count` Data of `size` bytes and verifies the peer's Stats.
     ///
     /// # Cancel safety
     /// Data that a dropped call has sent count towards the next call's Stats.
@@ -168,7 +168,7 @@ impl Client {
         Ok(took)
     }
 
-    /// Bounds the wait for a turn, which would never end if an answer were lost.
+    /// Bounds the wait for a turn. Without a bound it would never end if an answer were lost.
     async fn within_limit<R>(
         &self,
         step: impl Future<Output = Result<R, ClientError>>,
@@ -182,8 +182,8 @@ impl Client {
         answer.map_err(|_| ClientError::Ended)
     }
 
-    /// Waits as long as Data keep arriving, and then for the answer timeout. The timeout includes
-    /// the transfer of `size` bytes at the slowest accepted rate.
+    /// Waits for `step` as long as Data keep arriving. Fails if none arrives within the answer
+    /// timeout, extended by the time for `size` bytes at the slowest accepted rate.
     async fn while_arriving<F: Future>(
         &self,
         step: F,

@@ -4,7 +4,7 @@ use rand::Rng;
 /// The number of different contents of one filler.
 const VARIETY: usize = 4096;
 
-/// The step from one content to the next. It is odd, so all contents are used in turn.
+/// The step from one content to the next. It is odd, so every content is used before one repeats.
 const STEP: usize = 1021;
 
 /// Makes incompressible contents without generating each one. Each is a window into a slightly

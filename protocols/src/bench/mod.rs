@@ -19,9 +19,9 @@
 //!
 //! Both sides serve and measure at the same time. Asks are answered in order. A side continues to
 //! read while it streams, so both can ask for any amount at once. Data that answers an Ask does not
-//! count towards the asker's Stats. This implementation therefore never interleaves the two kinds:
-//! its own Data up to their Flush, and its answer to an Ask up to the Done, are sent one after the
-//! other.
+//! count towards the asker's Stats. This implementation therefore never mixes the two kinds of
+//! Data. It sends its own Data and their Flush first and its answer to an Ask with the Done
+//! afterwards, or the other way round.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -91,8 +91,8 @@ impl Config {
 
     /// Sets the maximum size in bytes of a message for a stranger.
     ///
-    /// A peer that sends an Ask or Echo above it is disconnected. A stranger is a peer without a
-    /// loopback address. Default: 64 KiB, so that a tiny request costs little.
+    /// A stranger is a peer without a loopback address. One that sends an Ask or Echo above the
+    /// limit is disconnected. Default: 64 KiB, so that a tiny request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;

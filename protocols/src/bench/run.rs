@@ -57,9 +57,10 @@ impl ProtocolHandler for Bench {
     const NAME: &'static str = "bench";
     const VERSION: u64 = 1;
 
-    /// Reads, streams and answers concurrently. The reader never waits to send: otherwise two sides
-    /// that stream to each other would each wait for the other to read. Instead, unanswered
-    /// messages keep counting towards the bounds of the protocol's queue.
+    /// Reads, streams and answers concurrently. The reader never waits for a message to be sent:
+    /// otherwise two sides that stream to each other would each wait for the other to read. The
+    /// memory is bounded nevertheless, because a message counts towards the bounds of the
+    /// protocol's queue until it is answered.
     async fn run(
         self: Arc<Self>,
         peer: Peer,
@@ -80,7 +81,8 @@ impl ProtocolHandler for Bench {
             replies,
         };
         tokio::select! {
-            // Answer first: otherwise the reader fills the queues before anything is sent.
+            // Send answers first: otherwise the reader would fill the queues before anything is
+            // sent.
             biased;
             result = reply(&connection, replies_to_send) => result,
             result = stream(&connection, asks_to_serve) => result,
@@ -94,9 +96,9 @@ struct Reader<'a> {
     connection: &'a BenchConnection,
     max_count: u64,
     max_size: usize,
-    /// Asks to stream, in order.
+    /// The queue of Asks, in order.
     asks: mpsc::Sender<Received<BenchMessage>>,
-    /// Messages to send.
+    /// The queue of all other answers.
     replies: mpsc::Sender<Received<BenchMessage>>,
 }
 
@@ -153,8 +155,8 @@ fn above_ceiling(ask: &BenchMessage) -> MessageError {
     }
 }
 
-/// Queues a message. There is always room: each queued message counts towards the bounds of the
-/// protocol's queue, which is no larger than this queue.
+/// Queues a message without waiting. `to` always has room, because each message in it counts
+/// towards the bounds of the protocol's queue, and that queue is no larger.
 async fn queue(
     to: &mpsc::Sender<Received<BenchMessage>>,
     message: Received<BenchMessage>,
@@ -186,7 +188,7 @@ async fn stream(
 }
 
 /// Sends `count` Data of `size` random bytes, as fast as the connection accepts them. Calls `sent`
-/// after each.
+/// after each Data.
 pub(super) async fn send_data(
     connection: &BenchConnection,
     count: u64,

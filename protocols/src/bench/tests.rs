@@ -157,7 +157,7 @@ async fn data_that_answers_an_ask_does_not_count_in_stats() {
             decode(remote.expect().await),
             BenchMessage::Ask { count: 2, size: 4 }
         );
-        // The remote's own Data up to a Flush, then the answer.
+        // The remote first sends Data of its own and a Flush, then its answer to the Ask.
         send(&mut remote, &data()).await;
         send(&mut remote, &BenchMessage::Flush).await;
         let stats = decode(remote.expect().await);
@@ -324,7 +324,7 @@ async fn messages_above_the_limit_are_not_sent() {
     assert!(matches!(error, Err(ClientError::TooLarge { .. })));
 }
 
-/// A tiny request must not cost much.
+/// A tiny request of a stranger must not cost much.
 #[tokio::test]
 async fn strangers_are_served_small_messages_only() {
     use peermux::transport::Generic;

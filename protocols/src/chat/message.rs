@@ -6,7 +6,7 @@ messages! {
     pub enum ChatMessage, length = 3 {
         /// The sender's name.
         0x00 => Name(String),
-        /// A line by the sender, or one that it passes on.
+        /// A line by the sender, or one that the sender passes on.
         0x01 => Line(Spoken),
         /// Earlier lines.
         0x02 => History(History),
@@ -18,7 +18,9 @@ messages! {
 #[rlp(transparent)]
 pub struct History(#[rlp(max = super::MAX_HISTORY)] pub Vec<Spoken>);
 
-/// A line in transit; a node may receive it more than once.
+/// A line as it is sent.
+///
+/// A node may receive the same line more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, RlpValue)]
 pub struct Spoken {
     /// A random number that distinguishes two lines with the same text.

@@ -7,17 +7,17 @@
 //! | 0x02 | History | `[[nonce, name, text], …]`, 1 to 256 lines, oldest first | what was said before; may follow Name, once |
 //!
 //! Strings are UTF-8. A node passes each new line on to all its peers except the one that sent it,
-//! so nodes that are connected through others receive it too. Lines with the same nonce, name and
-//! text count as one line; the last 4096 are remembered. The lines of a History are remembered but
-//! not passed on. Lines on one path keep their order; a line on another path may overtake them.
-//! Names are not verified, neither a peer's own nor those of lines that it passes on. If a message
-//! is out of order or its length is not allowed, the peer is disconnected with
-//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts are returned as
-//! sent: remove control characters before you print them to a terminal.
+//! so the line also reaches nodes that are connected only through others. Lines with the same
+//! nonce, name and text count as one line; the last 4096 are remembered. The lines of a History are
+//! remembered but not passed on. Lines on one path keep their order; a line on another path may
+//! overtake them. Names are not verified: neither a peer's own name nor the names in lines that the
+//! peer passes on. If a message is out of order or its length is not allowed, the peer is
+//! disconnected with [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts
+//! are returned as sent: remove control characters before you print them to a terminal.
 //!
-//! Slow readers are treated in two ways. A peer that does not accept a line within the
-//! [patience](Config::with_patience) is disconnected. An application that does not read its
-//! [`Events`] stalls its chat connections, which eventually end as stalled.
+//! A peer that does not accept a line within the [patience](Config::with_patience) is disconnected.
+//! An application that does not read its [`Events`] stalls its chat connections, which eventually
+//! end as stalled.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -76,7 +76,7 @@ pub struct Config {
 pub struct LengthError {
     /// The name of the value whose length is wrong.
     pub what: &'static str,
-    /// Its length in bytes.
+    /// The length of the value in bytes.
     pub got: usize,
     /// The limit in bytes.
     pub limit: usize,
@@ -108,8 +108,8 @@ impl Config {
 
     /// Sets how long sending a line waits for peers with full queues.
     ///
-    /// This applies to [`Chat::say`] and to lines that are passed on. Peers whose queues are still
-    /// full after that are disconnected. Default: 2 s.
+    /// This applies to [`Chat::say`] and to lines that are passed on. Peers whose queues are full
+    /// for longer are disconnected. Default: 2 s.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -132,19 +132,19 @@ pub enum Event {
     Joined {
         /// The peer.
         peer: NodeId,
-        /// Its name; not necessarily unique.
+        /// The peer's name; not necessarily unique.
         name: String,
     },
     /// A peer sent earlier lines.
     History {
         /// The peer.
         peer: NodeId,
-        /// The lines that are new here, oldest first; at least one.
+        /// The lines that this node did not know, oldest first; at least one.
         lines: Vec<Line>,
     },
     /// A new line arrived.
     Said {
-        /// The peer that delivered it first: the speaker or a node that passes it on.
+        /// The peer that delivered the line first; not necessarily the speaker.
         peer: NodeId,
         /// The line.
         line: Line,
@@ -153,7 +153,7 @@ pub enum Event {
     Left {
         /// The peer.
         peer: NodeId,
-        /// Its name.
+        /// The peer's name.
         name: String,
     },
 }

@@ -34,8 +34,8 @@ impl Room {
         Self { name, keep, state }
     }
 
-    /// Greets a peer and adds it, under one lock. So each line is either in its History or sent to
-    /// it.
+    /// Greets a peer and adds it to the members, under one lock. So the peer receives each line
+    /// once: in the History, or as a Line.
     pub(super) fn enter(&self, member: Member) -> Result<Inside<'_>, TrySendError> {
         let mut state = self.state.lock();
         let sender = &member.sender;
@@ -49,7 +49,7 @@ impl Room {
         Ok(Inside { room: self, peer })
     }
 
-    /// Records a line of this node; returns the members to send it to.
+    /// Records a line of this node and returns the members to send the line to.
     pub(super) fn say(&self, text: &str) -> (Spoken, Vec<Member>) {
         let line = Spoken {
             nonce: rand::random(),
@@ -75,7 +75,7 @@ impl Room {
         Some(others.cloned().collect())
     }
 
-    /// Returns the lines of a peer's history that are new here.
+    /// Returns the lines of a peer's History that are new here, and remembers them.
     pub(super) fn new_to_us(&self, lines: Vec<Spoken>) -> Vec<Spoken> {
         let mut state = self.state.lock();
         lines
@@ -103,7 +103,7 @@ impl Drop for Inside<'_> {
         let mut state = self.room.state.lock();
         let id = self.peer.id();
         let same = |member: &Member| member.peer.channel_binding() == self.peer.channel_binding();
-        // A node that has reconnected is a new member.
+        // If the node has reconnected, the entry belongs to the new connection.
         if state.members.get(&id).is_some_and(same) {
             state.members.remove(&id);
         }

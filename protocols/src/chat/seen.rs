@@ -3,11 +3,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::message::Spoken;
 
-/// How many lines are remembered, so that each is reported and passed on once.
+/// How many lines are remembered. A remembered line is not reported or passed on again.
 const REMEMBERED: usize = 4096;
 
-/// Hashes of the latest lines. Their key is random, so a remote cannot construct a line that
-/// collides with another.
+/// Hashes of the latest lines. The hash function has a random key, so a remote cannot construct two
+/// lines with the same hash.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     key: RandomState,

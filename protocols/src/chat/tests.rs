@@ -154,7 +154,8 @@ async fn a_line_is_passed_on_once_and_not_back() {
     let said = ChatMessage::Line(spoken(7, "Ben", "hello"));
     send(ben, &said).await;
     assert_eq!(decode(carol.expect().await), said);
-    // Carol has also received it by another path, and sends it before she sees that Ann has it.
+    // Carol has also received the line by another path, and sends it before she sees that Ann has
+    // it.
     send(carol, &said).await;
     let other = ChatMessage::Line(spoken(8, "Ben", "hello"));
     send(carol, &other).await;
@@ -272,8 +273,8 @@ async fn a_slow_peer_is_disconnected_and_delays_nobody() {
     let (slow, mut slow_remote) = scripted(&ann).await;
     let (quick, mut quick_remote) = scripted(&ann).await;
     for remote in [&mut slow_remote, &mut quick_remote] {
-        // The greeting shows that the remote is a member. The slow one reads no further, so its
-        // queue fills.
+        // The greeting shows that the remote is a member. The slow remote reads no further
+        // messages, so its queue fills.
         remote.expect().await;
         send(remote, &ChatMessage::Name("Ben".to_owned())).await;
     }

@@ -13,7 +13,7 @@ pub enum ClientError {
     /// The connection ended before the peer answered.
     #[error("the connection ended before the peer answered")]
     Ended,
-    /// Neither the answer nor any data before it arrived in time.
+    /// The peer did not answer in time and sent no further data.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// Sending the request failed.

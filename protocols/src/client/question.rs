@@ -7,11 +7,11 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard, oneshot};
 use super::ClientError;
 use crate::mutex::Mutex;
 
-/// One kind of request to one peer, with at most one open request.
+/// One kind of request to one peer; at most one such request is open.
 ///
 /// `P` is the state kept until the answer arrives, `A` is the answer. If a caller gives up, its
-/// request stays open. A late answer is therefore neither mistaken for the next one nor treated as
-/// a breach.
+/// request stays open. So a late answer is neither taken for the answer to the next request nor
+/// treated as a breach of the protocol.
 #[derive(Debug)]
 pub(crate) struct Question<P, A> {
     turn: Arc<Turn<()>>,
@@ -34,7 +34,7 @@ pub(crate) struct Asked<P, A> {
 }
 
 impl<P, A> Asked<P, A> {
-    /// Gives the answer to the caller, if it still waits.
+    /// Gives the answer to the caller, if the caller still waits.
     pub(crate) fn answer(self, answer: A) {
         let _ = self.answer.send(answer);
     }
@@ -48,8 +48,8 @@ impl<P, A> Question<P, A> {
         }
     }
 
-    /// Waits for its turn, opens a request and sends it. The receiver fails when the connection
-    /// ends.
+    /// Waits until no other request is open, then opens a request and sends it. The returned
+    /// receiver fails when the connection ends.
     ///
     /// # Cancel safety
     /// Cancel safe: a request that has not been sent is not left open.

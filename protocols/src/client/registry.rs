@@ -39,7 +39,7 @@ impl<C: Connection> Registry<C> {
         }
     }
 
-    /// Waits until the protocol `capability` runs with `peer`. This is soon after a dial returns.
+    /// Waits until the protocol `capability` runs with `peer`, which is soon after a dial returns.
     pub(crate) async fn find(
         &self,
         peer: &Peer,
@@ -61,7 +61,7 @@ impl<C: Connection> Registry<C> {
             }
         };
         tokio::select! {
-            // Prefer a running connection, even if the peer is already ending.
+            // Check for the connection first: it is returned even if the peer is already ending.
             biased;
             connection = listed => Ok(connection),
             () = peer.ending() => Err(ClientError::Ended),

@@ -51,7 +51,7 @@ impl Config {
 
     /// Sets the maximum size of a request in bytes, in both directions.
     ///
-    /// A peer that sends a larger one is disconnected. Default and maximum:
+    /// A peer that sends a larger request is disconnected. Default and maximum:
     /// [`MAX_SIZE`](Self::MAX_SIZE).
     #[must_use]
     pub fn with_max_size(mut self, bytes: usize) -> Self {

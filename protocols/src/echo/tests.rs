@@ -79,7 +79,7 @@ async fn a_client_distinguishes_other_bytes_silence_and_the_end() {
     let silence = client.round_trip("cat").await;
     assert_eq!(silence, Err(ClientError::TimedOut(Duration::from_secs(3))));
 
-    // The late answer belongs to no open call and causes no error.
+    // The late answer arrives when its caller has given up, and causes no error.
     remote.expect().await;
     remote.send(OFFSET + 1, &[0x83, b'c', b'a', b't']).await;
     let again = async {

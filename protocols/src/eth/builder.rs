@@ -30,7 +30,7 @@ pub struct EthBuilder {
 impl Eth {
     /// Returns a builder for a node on `chain`.
     ///
-    /// Each peer's chain is compared with it.
+    /// A peer on another chain is refused.
     pub fn builder(chain: Chain) -> EthBuilder {
         EthBuilder {
             chain,

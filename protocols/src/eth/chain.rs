@@ -16,13 +16,13 @@ pub struct Chain {
 /// The newest block of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Its number.
+    /// The block's number.
     pub number: u64,
-    /// Its time, in Unix seconds.
+    /// The block's time, in Unix seconds.
     pub time: u64,
-    /// Its hash.
+    /// The block's hash.
     pub hash: Hash,
-    /// The sum of all difficulties up to it, which only `eth/68` sends.
+    /// The sum of all difficulties up to this block. Only `eth/68` sends it.
     pub total_difficulty: u128,
     /// The number of the first block whose body and receipts the node has. `eth/68` does not send
     /// it.
@@ -83,7 +83,7 @@ pub struct Status {
     pub head: Hash,
     /// In `eth/68`: the sum of all difficulties up to that block.
     pub total_difficulty: Option<u128>,
-    /// From `eth/69` on: the first and last block whose body and receipts it has.
+    /// From `eth/69` on: the first and last block whose body and receipts the node has.
     pub blocks: Option<(u64, u64)>,
 }
 

@@ -14,7 +14,7 @@ pub enum Announcement {
     BlockHashes(Vec<BlockId>),
     /// A new block with its transactions.
     Block(Block),
-    /// Transactions, each a list, or a byte string if its type is newer.
+    /// Transactions: RLP lists, or byte strings for the newer types.
     Transactions(Vec<Raw>),
     /// Transactions that can be requested.
     Pooled(PooledHashes),

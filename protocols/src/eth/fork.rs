@@ -10,8 +10,8 @@ use peermux::{NodeRecord, RlpValue};
 
 use super::{Hash, NAME};
 
-/// The start of Ethereum's mainnet in Unix seconds. A `next` above it may be a time; any other is a
-/// block number.
+/// The start of Ethereum's mainnet in Unix seconds. A [`next`](ForkId::next) above this may be a
+/// time; any other value is a block number.
 const FIRST_TIME: u64 = 1_438_269_973;
 
 /// A node's fork identifier.
@@ -24,7 +24,7 @@ pub struct ForkId {
 }
 
 impl ForkId {
-    /// Makes an identifier from the checksum as a number, as tables show it.
+    /// Makes an identifier; the checksum is a number, as in published tables of forks.
     #[must_use]
     pub fn new(checksum: u32, next: u64) -> Self {
         let checksum = checksum.to_be_bytes();
@@ -35,9 +35,9 @@ impl ForkId {
 impl ForkId {
     /// Returns the fork identifier in a node's record, if there is one.
     ///
-    /// It is the entry `eth` ([ENR
+    /// The identifier is the entry `eth` ([ENR
     /// entry](https://github.com/ethereum/devp2p/blob/master/enr-entries/eth.md)), which shows a
-    /// node's chain before a dial. It may be outdated.
+    /// node's chain before a dial. The entry may be outdated.
     #[must_use]
     pub fn of_record(record: &NodeRecord) -> Option<Self> {
         let (_, value) = record.pairs().find(|(key, _)| *key == NAME.as_bytes())?;
@@ -90,7 +90,8 @@ pub enum ForkError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkFilter {
     genesis: Hash,
-    /// Both ascending, without duplicates, and without forks up to the genesis block.
+    /// `blocks` and `times` are ascending, without duplicates, and without forks up to the genesis
+    /// block.
     blocks: Vec<u64>,
     times: Vec<u64>,
 }
@@ -117,7 +118,7 @@ impl ForkFilter {
 
     /// Sets the times of the chain's forks, in Unix seconds and any order.
     ///
-    /// Forks up to the time of the genesis block are part of it and are ignored.
+    /// Forks up to the time of the genesis block are part of that block and are ignored.
     #[must_use]
     pub fn with_times(mut self, genesis_time: u64, times: impl IntoIterator<Item = u64>) -> Self {
         self.times = in_order(times, genesis_time);
@@ -130,7 +131,7 @@ impl ForkFilter {
         self.genesis
     }
 
-    /// Returns the identifier of a node with this newest block.
+    /// Returns the identifier of a node whose newest block has this number and time.
     #[must_use]
     pub fn id(&self, block: u64, time: u64) -> ForkId {
         let passed = self.passed(block, time);
@@ -140,14 +141,15 @@ impl ForkFilter {
         }
     }
 
-    /// Checks a remote's identifier for a node with this newest block.
+    /// Checks a remote's identifier; `block` and `time` are of this node's newest block.
     ///
     /// # Errors
     /// [`ForkError`] if the two are incompatible.
     pub fn check(&self, block: u64, time: u64, remote: ForkId) -> Result<(), ForkError> {
         let passed = self.passed(block, time);
         if self.checksum(passed) == remote.checksum {
-            // The same state. A fork that only the remote knows must still be in the future here.
+            // Both nodes have passed the same forks. The remote's next fork must still be in the
+            // future here: otherwise this node, which has not passed the fork, is on another chain.
             let by_time = passed >= self.blocks.len() && !self.times.is_empty();
             let here = if by_time { time } else { block };
             let missed = here >= remote.next || (remote.next > FIRST_TIME && time >= remote.next);
@@ -159,11 +161,12 @@ impl ForkFilter {
         let all = self.blocks.len().saturating_add(self.times.len());
         let theirs = (0..=all).find(|&count| self.checksum(count) == remote.checksum);
         match theirs {
-            // The remote is behind, so it must know its next fork.
+            // The remote has passed fewer forks than this node, so it must know the next of them.
             Some(count) if count < passed && self.fork(count) != Some(remote.next) => {
                 Err(ForkError::RemoteStale)
             }
-            // The remote is behind but knows its next fork, or this node is behind.
+            // The remote has passed fewer forks and knows the next one, or this node has passed
+            // fewer.
             Some(_) => Ok(()),
             None => Err(ForkError::Incompatible),
         }
@@ -177,7 +180,7 @@ impl ForkFilter {
         self.forks().nth(index)
     }
 
-    /// Returns the number of forks before the first one that a node has not passed.
+    /// Returns how many forks a node has passed before the first one ahead.
     fn passed(&self, block: u64, time: u64) -> usize {
         let blocks = self.blocks.iter().map(|&fork| fork <= block);
         let times = self.times.iter().map(|&fork| fork <= time);

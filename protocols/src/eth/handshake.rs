@@ -106,8 +106,8 @@ impl fmt::Display for HandshakeError {
 }
 
 impl Error for HandshakeError {
-    /// Returns the disconnect reason. The end of the protocol looks for it among the error's
-    /// sources.
+    /// Returns the disconnect reason. When a protocol fails, the reason is looked up among the
+    /// sources of its error.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.static_reason())
     }

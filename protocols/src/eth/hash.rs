@@ -9,7 +9,7 @@ use sha3::{Digest, Keccak256};
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, RlpValue)]
 #[rlp(transparent)]
 pub struct Hash(
-    /// Its 32 bytes.
+    /// The 32 bytes of the hash.
     pub [u8; 32],
 );
 

@@ -13,7 +13,7 @@ const NUMBER: usize = 8;
 /// Other fields are not decoded, so headers with fields of later forks are accepted. A received
 /// header shares the memory of its message.
 ///
-/// [`from_rlp`](RlpValue::from_rlp) makes one from encoded bytes.
+/// [`from_rlp`](RlpValue::from_rlp) makes a header from encoded bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     raw: Raw,

@@ -30,7 +30,7 @@
 //! are refused in the handshake.
 //!
 //! An application that does not read its [`Events`] stalls its peers, whose connections eventually
-//! end as stalled. If it does not need the events, it should drop them.
+//! end as stalled. An application that does not need the events should drop them.
 //!
 //! The specification is
 //! [`caps/eth.md`](https://github.com/ethereum/devp2p/blob/master/caps/eth.md). The differences
@@ -107,5 +107,5 @@ pub const MAX_MESSAGE: usize = 10 << 20;
 pub const MAX_HEADERS: usize = 1024;
 /// Maximum size of the headers in a response that this side sends.
 ///
-/// It is 2 MiB, as the specification recommends. The first header is sent whatever its size.
+/// This is 2 MiB, as the specification recommends. The first header is sent whatever its size.
 pub const MAX_RESPONSE: usize = 2 << 20;

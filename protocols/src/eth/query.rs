@@ -27,7 +27,7 @@ impl RlpValue for Start {
         }
     }
 
-    /// The length distinguishes a hash from a number.
+    /// Distinguishes a hash from a number by the length.
     fn read_rlp(from: &mut ValueReader<'_>) -> Result<Self, ValueError> {
         match from.clone().string()?.len() {
             32 => Hash::read_rlp(from).map(Self::Hash),
@@ -86,8 +86,8 @@ impl HeadersQuery {
 
     /// Returns the queried block numbers, given the number of the first block.
     ///
-    /// They end at the bounds of `u64`. This is for header stores, which know the block number of a
-    /// hash.
+    /// The numbers end at the bounds of `u64`. This function is for header stores, which know the
+    /// block number of a hash.
     ///
     /// ```
     /// use peermux_protocols::eth::HeadersQuery;

@@ -109,7 +109,8 @@ impl Eth {
         peer: &NodeId,
         query: HeadersQuery,
     ) -> Result<Vec<Header>, HeadersError> {
-        // A peer uses one version; for the other versions it is not connected.
+        // A peer runs one version. The requests of the other versions report that it is not
+        // connected.
         let mut answer = self.ask::<Eth70>(peer, query).await;
         if let Err(RequestError::NotConnected { .. }) = answer {
             answer = self.ask::<Eth69>(peer, query).await;
@@ -223,13 +224,14 @@ impl Eth {
             status,
             error,
         };
-        // A refused peer must not stay connected because the application does not read events.
+        // The timeout ensures that a refused peer does not stay connected if the application does
+        // not read its events.
         let _ = timeout(limit, self.tell(refused)).await;
         Err(ProtocolError::other(error))
     }
 
-    /// Reports a peer's announcements until the connection ends. Its requests are answered in the
-    /// meantime.
+    /// Reports a peer's announcements until the connection ends. Meanwhile `conn` answers the
+    /// peer's requests.
     async fn listen<V: Version>(
         &self,
         peer: &Peer,

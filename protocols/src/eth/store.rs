@@ -11,7 +11,7 @@ use super::{Header, HeadersQuery, MAX_HEADERS, MAX_RESPONSE};
 
 type HeadersFn = dyn Fn(Peer, HeadersQuery) -> BoxFuture<'static, Vec<Header>> + Send + Sync;
 
-/// The user's function, if set.
+/// The application's function that answers header queries, if set.
 #[derive(Default)]
 pub(super) struct Store(Option<Box<HeadersFn>>);
 

@@ -46,7 +46,7 @@ messages! {
         0x07 => NewBlock(Block),
         /// Transactions that can be requested.
         0x08 => NewPooledTransactionHashes(PooledHashes),
-        /// Requests such transactions.
+        /// Requests announced transactions.
         0x09 => GetPooledTransactions(Vec<Hash>) -> PooledTransactions,
         /// The requested transactions that the sender has.
         0x0a => PooledTransactions(Vec<Raw>),

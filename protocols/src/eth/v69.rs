@@ -28,9 +28,9 @@ messages! {
             fork_id: ForkId,
             /// The number of the first block whose body and receipts the sender has.
             earliest: u64,
-            /// The number of the last such block.
+            /// The number of the last block whose body and receipts the sender has.
             latest: u64,
-            /// The hash of the last such block.
+            /// The hash of the last block whose body and receipts the sender has.
             latest_hash: Hash,
         },
         /// New blocks.
@@ -49,7 +49,7 @@ messages! {
         0x07 => NewBlock(Block),
         /// Transactions that can be requested.
         0x08 => NewPooledTransactionHashes(PooledHashes),
-        /// Requests such transactions.
+        /// Requests announced transactions.
         0x09 => GetPooledTransactions(Vec<Hash>) -> PooledTransactions,
         /// The requested transactions that the sender has.
         0x0a => PooledTransactions(Vec<Raw>),

@@ -28,9 +28,9 @@ messages! {
             fork_id: ForkId,
             /// The number of the first block whose body and receipts the sender has.
             earliest: u64,
-            /// The number of the last such block.
+            /// The number of the last block whose body and receipts the sender has.
             latest: u64,
-            /// The hash of the last such block.
+            /// The hash of the last block whose body and receipts the sender has.
             latest_hash: Hash,
         },
         /// New blocks.
@@ -49,20 +49,20 @@ messages! {
         0x07 => NewBlock(Block),
         /// Transactions that can be requested.
         0x08 => NewPooledTransactionHashes(PooledHashes),
-        /// Requests such transactions.
+        /// Requests announced transactions.
         0x09 => GetPooledTransactions(Vec<Hash>) -> PooledTransactions,
         /// The requested transactions that the sender has.
         0x0a => PooledTransactions(Vec<Raw>),
         /// Requests the receipts of blocks.
         0x0f => GetReceipts {
-            /// The number of receipts of the first block to skip.
+            /// How many receipts of the first block to leave out.
             first_receipt: u64,
             /// The blocks.
             blocks: Vec<Hash>,
         } -> Receipts,
         /// A list of receipts for each block.
         0x10 => Receipts {
-            /// Whether the last list lacks receipts of its block.
+            /// Whether receipts are missing at the end of the last list.
             incomplete: bool,
             /// The lists.
             receipts: Vec<Raw>,

@@ -17,7 +17,7 @@ pub struct BlockId {
 /// A whole block, as chains without proof of stake broadcast it.
 #[derive(Debug, Clone, PartialEq, Eq, RlpValue)]
 pub struct Block {
-    /// The list of its header, transactions and ommers.
+    /// The RLP list of the header, the transactions and the ommers.
     pub block: Raw,
     /// The sum of all difficulties up to this block.
     pub total_difficulty: u128,
@@ -59,7 +59,7 @@ pub struct BlockRange {
 }
 
 impl BlockRange {
-    /// Checks whether such a range can exist. The error is the broken rule.
+    /// Checks whether such a range can exist. The error is the rule that the range breaks.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.earliest > self.latest {
             return Err("the earliest block is not after the latest");

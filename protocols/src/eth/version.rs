@@ -15,7 +15,7 @@ use super::{Header, HeadersQuery, Status};
 
 /// The messages of one version.
 pub(super) trait Version: RequestMessages {
-    /// Its number.
+    /// The version's number.
     const VERSION: u64;
     /// The request for headers.
     type GetHeaders: Request<Messages = Self>;
@@ -71,7 +71,7 @@ impl Status {
     }
 }
 
-/// The requests of all versions. A peer uses one of them.
+/// The requests of all versions. A peer uses one version.
 #[derive(Debug)]
 pub(super) struct AllRequests {
     pub(super) requests68: Requests<Eth68>,
@@ -79,7 +79,8 @@ pub(super) struct AllRequests {
     pub(super) requests70: Requests<Eth70>,
 }
 
-/// Splits a message into the announcement and its room, which is released when dropped.
+/// Splits a message into the announcement and the message's room in the queue. Dropping the room
+/// releases it.
 pub(super) fn announced<V: Version>(
     message: Received<V>,
 ) -> Result<(Announcement, Box<dyn Send>), MessageError> {
@@ -87,8 +88,8 @@ pub(super) fn announced<V: Version>(
     Ok((message.into_announcement()?, Box::new(room)))
 }
 
-/// Implements [`Version`] for a set of messages. The functions that differ between versions are
-/// defined next to each set: `status_message`, `status_of`, `no_receipts`.
+/// Implements [`Version`] for a set of messages. Three functions differ between versions and are
+/// defined in each version's module: `status_message`, `status_of` and `no_receipts`.
 macro_rules! version {
     ($messages:ident, $version:literal, $requests:ident $(, $range:ident)?) => {
         impl $crate::eth::version::Version for $messages {
@@ -130,7 +131,8 @@ macro_rules! version {
                         range.check().map_err(not_allowed)?;
                         Ok(Announcement::Range(range))
                     })?
-                    // Only a second Status reaches this: `requests` handles requests and responses.
+                    // Only a second Status can be left, because requests and responses are handled
+                    // by `requests`.
                     _ => Err(peermux::MessageError::NotAllowed {
                         code,
                         rule: "a Status is sent once",

@@ -1,4 +1,4 @@
-//! Values by message id, with the sender that delivered each.
+//! A collection of values by message id, which records the sender of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,10 +6,11 @@ use peermux::comm::PeerId;
 
 use super::message::MessageId;
 
-/// Weighted values. [`crowded`](Self::crowded) returns the next one to evict: among the values of
-/// the sender with the largest sum, the oldest by the author with the largest sum. So a flood by
-/// one sender does not evict values of senders that hold less. Nor does a flood by one author that
-/// arrives through honest senders.
+/// Values that each have a weight, a sender and an author. [`crowded`](Self::crowded) returns the
+/// value to evict next: it takes the sender with the largest sum of weights, among that sender's
+/// values the author with the largest sum, and of that author the oldest value. So a sender that
+/// floods evicts its own values, not those of other senders. An author that floods through honest
+/// senders evicts its own values, not those of other authors.
 #[derive(Debug)]
 pub(super) struct Held<V> {
     /// The minimum weight of a value when senders and authors are compared.
@@ -21,7 +22,7 @@ pub(super) struct Held<V> {
     weight: usize,
     senders: Ranking,
     authors: HashMap<PeerId, Ranking>,
-    /// Sender, author and arrival number of each value.
+    /// The sender, author and arrival number of each value, in this order.
     lines: BTreeSet<(PeerId, PeerId, u64)>,
 }
 
@@ -33,7 +34,7 @@ struct Entry<V> {
     arrival: u64,
 }
 
-/// Sums by id. The largest sum is found quickly.
+/// Sums of weights by id, from which the largest is found quickly.
 #[derive(Debug, Default)]
 struct Ranking {
     sums: HashMap<PeerId, usize>,
@@ -98,7 +99,7 @@ impl<V> Held<V> {
         self.order.values().rev().copied()
     }
 
-    /// Inserts a value; replaces an older one with the same id.
+    /// Inserts a value. It replaces an older value with the same id.
     pub(super) fn insert(&mut self, sender: PeerId, id: MessageId, weight: usize, value: V) {
         self.remove(&id);
         self.arrivals = self.arrivals.wrapping_add(1);
@@ -119,7 +120,7 @@ impl<V> Held<V> {
         self.entries.insert(id, entry);
     }
 
-    /// Removes a value and returns it with its sender.
+    /// Removes a value; returns its sender and the value.
     pub(super) fn remove(&mut self, id: &MessageId) -> Option<(PeerId, V)> {
         let entry = self.entries.remove(id)?;
         let (sender, less) = (entry.sender, entry.weight.max(self.slot));

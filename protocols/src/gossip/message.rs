@@ -16,8 +16,8 @@ pub(super) const MAX_ANSWERS: usize = 64;
 const MAX_IDENTITY: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4 << 10;
 
-/// Byte strings of this length and more have separate length bytes. Their count is added to
-/// `LONG_STRING`.
+/// Byte strings of this length and more have separate length bytes in RLP. The number of these
+/// bytes is added to `LONG_STRING`.
 const LONG: usize = 56;
 const LONG_STRING: u8 = 0xb7;
 
@@ -69,7 +69,8 @@ impl Signed {
         envelope
     }
 
-    /// Copies the message, since slices would keep all of a received message alive.
+    /// Copies the message's byte strings. As slices they would keep the whole received message in
+    /// memory.
     pub(super) fn detached(&self) -> Self {
         Self {
             identity: Bytes::copy_from_slice(&self.identity),
@@ -125,8 +126,9 @@ impl Gossiped {
     }
 }
 
-/// Appends a byte string. Long ones avoid the `rlp` crate: it copies byte by byte, which took most
-/// of the time of a Request. Short ones use it, since they may have no header.
+/// Appends a byte string. Long strings are not appended by the `rlp` crate, because it copies byte
+/// by byte, which took most of the time of a Request. Short strings are appended by the crate,
+/// which knows that some of them have no header.
 fn append_string(out: &mut RlpStream, string: &Bytes) {
     if string.len() < LONG {
         out.append(string);
@@ -229,7 +231,7 @@ mod tests {
             out.append(&id(1).to_bytes());
             out
         });
-        // A list instead of an id's bytes.
+        // This contains a list where an id's bytes should be.
         let mut list = RlpStream::new_list(1);
         list.begin_list(40).append_raw(&[5; 40], 40);
         for ids in [many.out(), list.out()] {

@@ -2,8 +2,8 @@
 //!
 //! Each node communicates with only a few others.
 //!
-//! It uses messages of [`peermux::comm`], which it recognises by their tags. All integers are
-//! unsigned, all payloads RLP.
+//! Gossip uses messages of [`peermux::comm`] with tags of its own. All integers are unsigned, all
+//! payloads RLP.
 //!
 //! | tag | name | payload | meaning |
 //! |---|---|---|---|
@@ -14,26 +14,27 @@
 //! This is version 2, which is the third byte of the tags. An id has 40 bytes: the author's id, and
 //! `sequence` as 8 big-endian bytes. `written` is the time of writing by the author's clock, in
 //! milliseconds since 1970. A message is spread until its age reaches the expiry. After that it is
-//! no longer accepted. Nor is a message from further in the future than the clock tolerance.
+//! no longer accepted. A message is not accepted either if `written` is further in the future than
+//! the clock tolerance.
 //!
 //! `signature` is the author's signature of a [comm message](peermux::comm::Envelope::signed_bytes)
-//! with `sequence` as its nonce and the tag of Data. Its payload is `written` as 8 big-endian
-//! bytes, then `content`. An identity has at most 16 KiB, a signature at most 4 KiB, a Digest or a
-//! Request at most 1024 ids. A node closes the connection to a peer that sends a malformed message
-//! or one that its author did not sign.
+//! with `sequence` as its nonce and the tag of Data. The payload of this comm message is `written`
+//! as 8 big-endian bytes, then `content`. An identity has at most 16 KiB, a signature at most 4
+//! KiB, a Digest or a Request at most 1024 ids. A node closes the connection to a peer that sends a
+//! malformed message or one that its author did not sign.
 //!
 //! In each round a node announces its new messages to `fanout` random peers, and requests the
 //! Digest of one other random peer. A message is new for a few rounds. A node requests a missing
-//! message at most once per round. So each content is sent about once to each node, and a lost one
-//! is recovered a few rounds later.
+//! message at most once per round. So each content is sent about once to each node, and a lost
+//! message is recovered a few rounds later.
 //!
 //! # Limits
 //!
 //! A node keeps a limited number of messages and bytes. If there is no room for a new message, the
-//! node evicts one from the peer that has delivered the most: the oldest by the author with the
-//! most. The same rule applies to two sets of ids. Ids of evicted messages are remembered so that
-//! the messages are not accepted again; ids of requested messages are remembered for a few rounds.
-//! So a peer that floods evicts its own messages first.
+//! node evicts a message of the peer that has delivered the most. Among these, it evicts the oldest
+//! message by the author with the most. The same rule applies to two sets of ids. Ids of evicted
+//! messages are remembered so that the messages are not accepted again; ids of requested messages
+//! are remembered for a few rounds. So a peer that floods evicts its own messages first.
 //!
 //! One Request is answered with at most 64 messages and 4 MiB, each message once, and only while
 //! the queue of answers has room. The rest can be requested in the next round.
@@ -133,7 +134,7 @@ impl Config {
 
     /// Sets the age at which messages are forgotten.
     ///
-    /// It is measured by the clocks of author and receiver. Default: 60 s.
+    /// The age is the receiver's time minus the author's time of writing. Default: 60 s.
     #[must_use]
     pub fn with_expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;

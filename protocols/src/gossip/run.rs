@@ -41,9 +41,9 @@ pub enum GossipError {
     /// The message is too large.
     #[error("a message of {size} bytes is over the limit of {limit}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the message in bytes.
         size: usize,
-        /// The limit in bytes.
+        /// The size limit in bytes.
         limit: usize,
     },
     /// The message could not be signed.
@@ -65,7 +65,7 @@ pub struct GossipStats {
     pub data: u64,
     /// Messages that arrived and were new.
     pub fresh: u64,
-    /// Messages that arrived and were known, too old, or from the future.
+    /// Messages that arrived and were already known, too old, or too far in the future.
     pub stale: u64,
     /// Peers that broke the protocol.
     pub broken: u64,
@@ -120,7 +120,8 @@ impl Gossip {
             peers: Mutex::default(),
             feed: Demux::new(),
             counters: Counters::default(),
-            // Start at random: a node that restarts with its old identity must not reuse a number.
+            // The numbers start at random, because a node that restarts with its old identity must
+            // not reuse one.
             sequence: AtomicU64::new(rand::rng().random::<u64>() >> 1),
         });
         let (last, ended) = watch::channel(());
@@ -214,7 +215,8 @@ async fn run(
         // A flood of messages must leave time for other tasks.
         consume_budget().await;
         tokio::select! {
-            // Check the end first, then a due round: messages may arrive without a pause.
+            // Check the end first and a due round second, because messages may arrive without a
+            // pause.
             biased;
             _ = ended.changed() => break,
             _ = rounds.tick() => shared.round(),
@@ -265,7 +267,8 @@ impl Shared {
         }
     }
 
-    /// Answers if there is room. Otherwise the peer repeats the request in a later round.
+    /// Sends an answer if the queue of answers has room. If not, the peer repeats its request in a
+    /// later round.
     fn answer(&self, received: &ReceivedMessage, message: &Gossiped) {
         if self.is_lost() {
             return;
@@ -304,9 +307,11 @@ impl Shared {
         }
     }
 
-    /// Requests missing messages of a Digest, and answers with a Digest if requested.
+    /// Requests the messages of a Digest that this node lacks. Answers with a Digest if `pull` is
+    /// set.
     fn compare(&self, received: &ReceivedMessage, pull: bool, ids: &[MessageId]) {
-        // Without room for an answer, nothing may be recorded as requested.
+        // Without room for an answer no Request can be sent, so nothing may be recorded as
+        // requested.
         if !received.has_room(0) {
             return;
         }
@@ -321,7 +326,8 @@ impl Shared {
         }
     }
 
-    /// Answers a Request: each message once, and no more than comm queues for one peer.
+    /// Answers a Request. Sends each message once, and no more messages than comm queues for one
+    /// peer.
     async fn supply(&self, received: &ReceivedMessage, ids: &[MessageId]) {
         let (mut named, now) = (HashSet::new(), self.comm.unix_time());
         let (mut answers, mut bytes) = (0_usize, 0_usize);

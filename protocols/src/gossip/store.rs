@@ -12,10 +12,11 @@ use super::Config;
 use super::held::Held;
 use super::message::{MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 
-/// The number of ids of evicted messages to remember, per message that may be kept.
+/// How many ids of evicted messages are remembered, per message that may be kept.
 const SEEN_FACTOR: usize = 4;
-/// How many rounds a sender has to answer a request before it is asked again. Another sender is
-/// asked in the next round, so a sender cannot delay a message by announcing it first.
+/// How many rounds a sender has to answer a request before it is asked again. A different sender
+/// may be asked in the next round already, so a sender cannot delay a message by announcing it
+/// first.
 const PATIENCE: u32 = 4;
 /// The approximate memory of a message in bytes, without its byte strings.
 const OVERHEAD: usize = 512;
@@ -24,9 +25,9 @@ const OVERHEAD: usize = 512;
 pub(super) struct Store {
     config: Config,
     kept: Held<Kept>,
-    /// Times of writing of evicted messages, to reject them until they expire.
+    /// The times of writing of evicted messages. These messages are rejected until they expire.
     seen: Held<Duration>,
-    /// When a message was requested, and from which sender.
+    /// The time at which each message was last requested, with the sender that was asked.
     requested: Held<Instant>,
 }
 
@@ -69,7 +70,8 @@ impl Store {
         written <= latest && now.saturating_sub(written) < self.config.expiry
     }
 
-    /// Inserts a message from `sender`. Returns false if it is known, not current, or too large.
+    /// Inserts a message from `sender`. Returns false if the message is known, not current, or too
+    /// large.
     pub(super) fn insert(
         &mut self,
         sender: PeerId,
@@ -96,7 +98,7 @@ impl Store {
         true
     }
 
-    /// Evicts a message and remembers its id, since it could arrive again.
+    /// Evicts a message. Remembers its id, because the message could arrive again.
     fn forget(&mut self, id: MessageId) {
         let Some((sender, kept)) = self.kept.remove(&id) else {
             return;
@@ -110,7 +112,8 @@ impl Store {
         self.seen.insert(sender, id, 1, kept.message.written);
     }
 
-    /// Removes expired messages and ids, and requests without an answer.
+    /// Removes expired messages, expired ids, and records of requests that were not answered in
+    /// time.
     pub(super) fn expire(&mut self, now: Duration, instant: Instant) {
         let Config {
             expiry, interval, ..
@@ -151,9 +154,10 @@ impl Store {
         self.kept.newest().take(MAX_IDS).collect()
     }
 
-    /// Returns the ids to request from their sender, and records them as requested. Each is
-    /// returned at most once per round, and no more than one Request is answered with. If too many
-    /// are recorded, one from the sender with the most is evicted.
+    /// Returns those of `ids` to request from `sender`, and records them as requested. An id is
+    /// returned at most once per round, and at most as many ids as one Request is answered with. If
+    /// too many ids are recorded, one of the sender with the most is removed; if that is `sender`,
+    /// no further id is returned.
     pub(super) fn missing(
         &mut self,
         sender: PeerId,

@@ -66,8 +66,8 @@ impl Net {
     }
 }
 
-/// Returns how many messages plain flooding sends and how many nodes it reaches. Each node that
-/// receives the message sends it to all others.
+/// Returns how many messages plain flooding sends and how many nodes it reaches. In plain flooding,
+/// each node that receives the message sends it to all others.
 fn flood(nodes: usize, loss: f64) -> (usize, usize) {
     let mut rng = rand::rng();
     let mut reached = vec![false; nodes];
@@ -314,7 +314,8 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
         .with_max_messages(40)
         .with_max_bytes(100_000);
     let mut store = Store::new(config);
-    // Both deliver messages of honest authors. Author 8 floods, through sender 1 and directly.
+    // Senders 1 and 2 deliver messages of honest authors. Author 8 floods, through sender 1 and
+    // directly.
     for n in 0..5 {
         assert!(insert(&mut store, 1, 10 + n, 0, 1100));
         assert!(insert(&mut store, 2, 20 + n, 0, 4000));
@@ -335,7 +336,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
             assert!(store.get(&id(honest, 0), START).is_some(), "{honest}");
         }
     }
-    // Nor does a flood make the node forget the ids of other authors.
+    // A flood does not make the node forget the ids of other authors' messages either.
     let mut seen = Store::new(config.with_max_messages(1));
     assert!(insert(&mut seen, 1, 1, 0, 1100) && insert(&mut seen, 1, 1, 1, 1100));
     for n in 0..100 {

@@ -12,7 +12,8 @@ const RINKEBY: &str = "6341fd3daf94b748c72ced5a5b26028f2474f5f00d824504e4fa37a75
 const GOERLI: &str = "bf7e331f7f7c1dd2e05159666b3bf8bc7a8a3a9eb1d518969eab529dd9b88c1a";
 const SEPOLIA: &str = "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9";
 
-/// Mainnet's forks up to Petersburg, the newest in the EIP. Constantinople has the same block.
+/// Mainnet's forks up to Petersburg, the newest fork in the EIP. Constantinople has the same block
+/// number.
 const MAINNET_THEN: [u64; 8] = [
     1_150_000, 1_920_000, 2_463_000, 2_675_000, 4_370_000, 7_280_000, 7_280_000, 0,
 ];
@@ -122,7 +123,7 @@ const SEPOLIA_IDS: &[(u64, u64, u32, u64)] = &[
     (1_735_372, 1_791_294_816, 0x6c1d_9423, 0),
 ];
 
-/// Out of order.
+/// Returns mainnet's forks, which are given out of order.
 fn mainnet() -> ForkFilter {
     let blocks = [
         15_050_000, 13_773_000, 12_965_000, 12_244_000, 9_200_000, 9_069_000,
@@ -201,7 +202,7 @@ fn identifiers_with_forks_by_time() {
 fn judgements_of_the_eip() {
     #[rustfmt::skip]
     let judged: &[(u64, u32, u64, Judgement)] = &[
-        // The same state.
+        // Both nodes have passed the same forks.
         (7_987_396, 0x668d_b0af, 0, Ok(())),
         // A fork in the future may or may not happen.
         (7_987_396, 0x668d_b0af, u64::MAX, Ok(())),
@@ -209,20 +210,20 @@ fn judgements_of_the_eip() {
         (7_279_999, 0xa00b_c324, 0, Ok(())),
         (7_279_999, 0xa00b_c324, 7_280_000, Ok(())),
         (7_279_999, 0xa00b_c324, u64::MAX, Ok(())),
-        // The remote is behind and knows its next fork.
+        // The remote has passed fewer forks and knows the next one.
         (7_987_396, 0xa00b_c324, 7_280_000, Ok(())),
         (7_987_396, 0x3edd_5b10, 4_370_000, Ok(())),
-        // We are behind.
+        // This node has passed fewer forks than the remote.
         (7_279_999, 0x668d_b0af, 0, Ok(())),
         (4_369_999, 0xa00b_c324, 0, Ok(())),
-        // The remote missed a fork.
+        // The remote has passed fewer forks and does not know the next one.
         (7_987_396, 0xa00b_c324, 0, Err(RemoteStale)),
-        // The remote passed a fork that we do not know.
+        // The remote has passed a fork that this node does not know.
         (7_987_396, 0x5cdd_c0e1, 0, Err(Incompatible)),
         (7_279_999, 0x5cdd_c0e1, 0, Err(Incompatible)),
-        // Another chain.
+        // The remote is on another chain.
         (7_987_396, 0xafec_6b27, 0, Err(Incompatible)),
-        // The remote's own fork is in the past here.
+        // The remote announces a fork whose block or time this node has passed without it.
         (88_888_888, 0x668d_b0af, 88_888_888, Err(Incompatible)),
         (7_279_999, 0xa00b_c324, 7_279_999, Err(Incompatible)),
     ];
@@ -241,27 +242,27 @@ fn judgements_with_forks_by_time() {
         (15_050_000, 0, 0xf0af_d0e3, 0, Ok(())),
         (15_050_000, 0, 0xf0af_d0e3, 1_681_338_455, Ok(())),
         (15_050_000, 0, 0xf0af_d0e3, u64::MAX, Ok(())),
-        // The remote is behind.
+        // The remote has passed fewer forks and knows the next one.
         (20_000_000, 1_681_338_455, 0xf0af_d0e3, 1_681_338_455, Ok(())),
         (20_123_456, 1_681_338_456, 0xf0af_d0e3, 1_681_338_455, Ok(())),
         (20_000_000, 1_681_338_455, 0x20c3_27fc, 15_050_000, Ok(())),
         (21_000_000, 1_710_338_135, 0xdce9_6c2d, 1_710_338_135, Ok(())),
-        // We are behind.
+        // This node has passed fewer forks than the remote.
         (15_050_000, 0, 0xdce9_6c2d, 0, Ok(())),
         (13_773_000, 0, 0xf0af_d0e3, 0, Ok(())),
         (21_000_000, 1_700_000_000, 0x9f3d_2254, 0, Ok(())),
         (21_000_000, 1_678_000_000, 0xc376_cf8b, 0, Ok(())),
-        // The same state.
+        // Both nodes have passed the same forks.
         (20_000_000, 1_681_338_455, 0xdce9_6c2d, 0, Ok(())),
         (20_000_000, 1_681_338_455, 0xdce9_6c2d, u64::MAX, Ok(())),
-        // The remote missed a fork.
+        // The remote has passed fewer forks and does not know the next one.
         (20_000_000, 1_681_338_455, 0xf0af_d0e3, 0, Err(RemoteStale)),
         (21_000_000, 1_710_338_135, 0xdce9_6c2d, 0, Err(RemoteStale)),
-        // The remote's own fork is in the past here.
+        // The remote announces a fork whose block or time this node has passed without it.
         (888_888_888, 1_660_000_000, 0xf0af_d0e3, 1_660_000_000, Err(Incompatible)),
         (19_999_999, 1_667_999_999, 0xf0af_d0e3, 1_667_999_999, Err(Incompatible)),
         (88_888_888, 8_888_888_888, 0x07c9_462e, 8_888_888_888, Err(Incompatible)),
-        // Another chain.
+        // The remote is on another chain.
         (20_000_000, 1_681_338_455, 0x1234_5678, 0, Err(Incompatible)),
         (20_999_999, 1_699_999_999, 0x7114_7644, 1_700_000_000, Err(Incompatible)),
     ];

@@ -155,7 +155,7 @@ async fn nodes_of_other_chains_are_useless() {
             };
             assert_eq!((told, why), (status, error));
         }
-        // The same between two nodes, whichever refuses first.
+        // Two nodes refuse each other in the same way, whichever is first.
         let (left, _) = Eth::builder(ours.clone()).build();
         let (right, _) = Eth::builder(chain).build();
         let connected = connect(left.protocols(), right.protocols())

@@ -135,7 +135,7 @@ async fn scripted(eth: &Eth, version: u64) -> (Peer, Scripted) {
     connected.expect("connects")
 }
 
-/// Like [`scripted`], with `eth/69` and after the exchange of Status.
+/// Connects a scripted remote that speaks `eth/69`, and exchanges Status with it.
 async fn joined(eth: &Eth) -> (Peer, Scripted) {
     let (peer, mut remote) = scripted(eth, 69).await;
     let theirs = remote.expect().await;
