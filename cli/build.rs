@@ -30,7 +30,7 @@ fn packaged(folder: &Path) -> Option<String> {
 /// Returns the revision of a checkout.
 fn checked_out(folder: &str) -> Option<String> {
     let revision = git(folder, &["rev-parse", "HEAD"])?;
-    // Build again after a checkout or a commit.
+    // Run this script again after a checkout or a commit.
     for name in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(folder, &["rev-parse", "--git-path", name])
             && let path = Path::new(folder).join(path)

@@ -1,4 +1,4 @@
-//! Relays blocks around a ring: each node passes a new block on to its other peers.
+//! Relays blocks around a ring: each node broadcasts new blocks to its other peers.
 //!
 //! `cargo run --example block_relay`
 

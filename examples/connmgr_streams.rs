@@ -46,8 +46,7 @@ impl Listener for LinesListener {
     }
 }
 
-/// Returns a configuration without automatic connections and without a minimum interval between
-/// dials of one address.
+/// Disables automatic connections, and the minimum interval between dials of one address.
 fn config() -> ConnConfig {
     let config = ConnConfig::default().with_target(0);
     config.with_redial_gap(Duration::ZERO)

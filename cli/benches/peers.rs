@@ -4,9 +4,9 @@
 //! while the node is idle and while messages flow. With tmux it also measures the CPU time of a refresh of
 //! `peermux top`.
 //!
-//! `cargo bench -p peermux-cli --bench peers` runs the node as a separate process and all peers in this one.
-//! Each message is answered, so at a rate of 10,000 the node handles 20,000 messages a second. The last
-//! rate is more than the machine can do.
+//! `cargo bench -p peermux-cli --bench peers` runs the node as a separate process and all peers in this
+//! one. The node answers each message, so at a rate of 10,000 it handles 20,000 messages a second. The last
+//! rate is more than the machine can handle.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -42,15 +42,15 @@ mod unix {
 
     const PEERS: usize = 1000;
     const SIZE: usize = 256;
-    /// The messages a second that all peers send together.
+    /// The total numbers of messages that all peers send per second.
     const RATES: [u64; 4] = [0, 2_000, 10_000, 1_000_000];
     const QUESTIONS: usize = 100;
     const RUNS: usize = 20;
-    /// The refreshes of `peermux top`, one a second.
+    /// How many refreshes of `peermux top` are measured, one a second.
     const REFRESHES: u64 = 10;
-    /// The pause between two requests, so that they meet the load in all its states.
+    /// The pause between two requests, which spreads them over varying states of the load.
     const PAUSE: Duration = Duration::from_millis(20);
-    /// The simultaneous set-ups, as many as a node accepts by default.
+    /// How many peers connect at once: as many as a node accepts by default.
     const SET_UPS: usize = 40;
 
     pub(super) fn main() {
@@ -88,7 +88,8 @@ mod unix {
             let home = std::env::temp_dir().join(format!("peermux-bench-{}", std::process::id()));
             let mut child = peermux()
                 .args(["listen", "--addr", "127.0.0.1:0", "--protocol", "echo"])
-                // A part of the places is reserved for nodes from the address book.
+                // The limit is twice the number of peers, because a part of the places is reserved for
+                // nodes from the address book.
                 .args(["--max-peers", &(2 * PEERS).to_string(), "--data-dir"])
                 .arg(&home)
                 .stdout(Stdio::piped())
@@ -96,7 +97,7 @@ mod unix {
                 .expect("the node starts");
             let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
             let enode = lines.next().expect("a first line").expect("is read");
-            // The other lines are events.
+            // The other lines are events, which are not needed.
             std::thread::spawn(move || lines.for_each(drop));
             let enode = enode.parse().expect("an enode URL");
             Self { child, home, enode }
@@ -106,7 +107,7 @@ mod unix {
             self.home.join("admin.sock")
         }
 
-        /// Returns the time from the connection to the end of the answer.
+        /// Returns the time from opening a connection to the end of the answer.
         fn ask(&self) -> Duration {
             let since = Instant::now();
             let answer = self.answer();
@@ -136,7 +137,7 @@ mod unix {
             out.read_to_string(&mut table).expect("a table");
             assert!(child.wait().expect("it ends").success());
             let took = since.elapsed();
-            // The titles and the totals are two more lines.
+            // The table has two more lines: the titles and the totals.
             assert_eq!(table.lines().count(), PEERS + 2);
             took
         }
@@ -174,7 +175,7 @@ mod unix {
             if tmux(&start).is_err() {
                 return "-".to_owned();
             }
-            // Skip the start and the first refreshes.
+            // Do not measure the start and the first refreshes.
             wait(runtime, Duration::from_secs(3));
             let pid = tmux(&["display-message", "-p", "#{pane_pid}"]).expect("its process id");
             let pid = String::from_utf8(pid.stdout).expect("digits");
@@ -200,7 +201,7 @@ mod unix {
 
     impl Drop for Node {
         fn drop(&mut self) {
-            // It may have ended by itself. Leftover files do no harm.
+            // Errors are ignored: the node may have ended by itself, and leftover files do no harm.
             let _ = self.child.kill();
             let _ = self.child.wait();
             let _ = std::fs::remove_dir_all(&self.home);
@@ -211,7 +212,7 @@ mod unix {
         Command::new(Path::new(env!("CARGO_BIN_EXE_peermux")))
     }
 
-    /// Returns the remote ends, each a separate server.
+    /// Connects all peers to the node and returns them, each with its own server.
     async fn connect(node: &Enode) -> Vec<(Server, Client)> {
         let mut dials = JoinSet::new();
         let mut peers = Vec::new();
@@ -241,7 +242,7 @@ mod unix {
             .collect()
     }
 
-    /// Messages from all peers.
+    /// The tasks in which all peers send messages.
     struct Load {
         senders: JoinSet<()>,
         done: Arc<AtomicU64>,
@@ -273,7 +274,7 @@ mod unix {
 
         fn end(mut self, runtime: &Runtime) -> u64 {
             runtime.block_on(self.senders.shutdown());
-            // Let outstanding answers arrive.
+            // Wait until the last answers have arrived.
             wait(runtime, Duration::from_millis(200));
             self.done.load(Ordering::Relaxed)
         }
@@ -283,7 +284,7 @@ mod unix {
         runtime.block_on(async { sleep(time).await });
     }
 
-    /// Times of many runs.
+    /// The times that many runs took.
     struct Spread(Vec<Duration>);
 
     impl Spread {

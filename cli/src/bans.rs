@@ -1,4 +1,4 @@
-//! Bans of a node, in text for the operator.
+//! Finds bans of a node, and describes them to the operator.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn of_enode(bans: &[BanInfo], node: &Enode) -> Option<BanInfo> {
     })
 }
 
-/// Returns whether a ban of one address holds for another. A ban of an IPv6 address covers its /64.
+/// Returns whether a ban of the address `banned` holds for `ip`. A ban of an IPv6 address covers its /64.
 fn covers(banned: IpAddr, ip: IpAddr) -> bool {
     match (banned.to_canonical(), ip.to_canonical()) {
         (IpAddr::V6(banned), IpAddr::V6(ip)) => banned.segments()[..4] == ip.segments()[..4],

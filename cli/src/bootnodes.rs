@@ -1,4 +1,4 @@
-//! Bootnodes with a host name instead of an address.
+//! Resolves bootnodes that have a host name instead of an address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ pub(crate) async fn with_addresses(nodes: Vec<Node>) -> Vec<Node> {
     found
 }
 
-/// Replaces the host name of a node by an address, which discovery needs.
+/// Replaces the host name of a node by an address, because discovery needs one.
 ///
-/// If the name has no address, this logs a warning and returns the node unchanged. As with a static
-/// node, that does not stop the command.
+/// If the name has no address, this logs a warning and returns the node unchanged. It is no error, like a
+/// static node whose name has no address.
 pub(crate) async fn with_address(node: Node) -> Node {
     let Some(endpoint) = node.endpoint() else {
         return node;

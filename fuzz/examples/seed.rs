@@ -180,8 +180,7 @@ fn handshakes(vectors: &Value) {
     }
 }
 
-/// Writes messages of each code, and valid proofs of identity, some damaged or sent to another
-/// node.
+/// Writes messages of each code, and valid proofs of identity, damaged or sent to others.
 fn comm() {
     let long = [&[0xf8, 66, 7, 0x80, 3, 0xb8, 60][..], &[b'x'; 60], &[0x80]].concat();
     let establish = [

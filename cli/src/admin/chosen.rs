@@ -10,17 +10,17 @@ use serde::Deserialize;
 use super::Client;
 use crate::failure::Failure;
 
-/// The least number of digits that name a node.
+/// The minimum number of digits that name a node.
 const SHORTEST: usize = 4;
 
 /// The number of digits of a whole id.
 const WHOLE: usize = 64;
 
-/// A node by its id or first digits, its enode URL or its record.
+/// A node that a user named by its id or first digits, enode URL or record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Id(NodeId),
-    /// At least [`SHORTEST`] digits, in lower case.
+    /// The first digits of the id: at least [`SHORTEST`], in lower case.
     Beginning(String),
 }
 
@@ -43,7 +43,7 @@ impl FromStr for Chosen {
 }
 
 impl Chosen {
-    /// Returns the node id. The running node completes a beginning.
+    /// Returns the node id. First digits are completed to the id of a node that the running node lists.
     pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
         let beginning = match self {
             Self::Id(id) => return Ok(*id),

@@ -16,13 +16,13 @@ use peermux_cli::request::{Answer, Request};
 
 use crate::failure::Failure;
 
-/// The longest answer, in bytes. Tens of thousands of peers fit in.
+/// The longest answer, in bytes. It has room for tens of thousands of peers.
 const LONGEST: usize = 64 << 20;
 
 /// The number of bytes of an answer that are read at once.
 const READ_AT_ONCE: usize = 256 << 10;
 
-/// The time that a node has to answer, or to end.
+/// The time limit for an answer, and for the end of a node.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A connection with a running node.
@@ -67,7 +67,8 @@ impl Client {
         let mut line = serde_json::to_vec(&request.into()).map_err(Failure::because)?;
         line.push(b'\n');
         let exchange = async {
-            // A node without room for this connection has answered already, and reads nothing.
+            // Read the answer even if writing fails: a node without room for this connection has already
+            // answered, and does not read the request.
             let written = self.writer.write_all(&line).await;
             match self.lines.next().await {
                 Some(answer) => answer.map_err(|error| self.broken(&error)),

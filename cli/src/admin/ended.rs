@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::millis;
 
-/// A recording of a peer without its entries.
+/// The recording of a peer, without the entries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EndedPeer {
     pub(crate) node_id: NodeId,
     pub(crate) client: String,
     pub(crate) direction: String,
     pub(crate) addr: Option<SocketAddr>,
-    /// Milliseconds since 1970.
+    /// The time of the connection, in milliseconds since 1970.
     pub(crate) connected_at_ms: u64,
     pub(crate) connected_ms: u64,
     pub(crate) end: Option<RecordedEnd>,
@@ -39,7 +39,7 @@ impl EndedPeer {
         }
     }
 
-    /// Returns the time of its end, since 1970.
+    /// Returns when the connection ended, since 1970.
     pub(crate) fn ended_at(&self) -> Duration {
         Duration::from_millis(self.connected_at_ms.saturating_add(self.connected_ms))
     }

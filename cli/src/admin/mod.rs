@@ -1,9 +1,9 @@
 //! The admin interface of a running node: a Unix socket for its owner alone.
 //!
-//! `peermux listen --data-dir DIR` opens `DIR/admin.sock`, and `--admin PATH` opens another one. The
-//! node removes it at its end. A node whose data directory cannot hold a socket runs without one.
-//! `peermux peers` is a client, and so is any program that writes JSON lines: each line is a request,
-//! and is answered by one line, in order.
+//! `peermux listen --data-dir DIR` opens `DIR/admin.sock`, and `--admin PATH` opens another one. The node
+//! removes the socket when it ends. A node whose data directory cannot hold a socket runs without one.
+//! `peermux peers` is a client, and so is any program that writes JSON lines: each line is a request, and
+//! the node answers each with one line, in order.
 //!
 //! | request | answer |
 //! |---|---|
@@ -29,10 +29,11 @@
 //! | anything else, or a failure | `{"error":"…"}`, one sentence |
 //!
 //! An `enode` is an enode URL or a node record (`enr:`), a `node` one of these or a node id in 64
-//! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change outlasts the node's
-//! next start. It does if the node has a data directory, unless it is one of settings or of the log, or
-//! the node's options say otherwise. If a node that is added or trusted is banned, `ban` is the
-//! [`BanInfo`](peermux::server::BanInfo). A banned node that is added is dialled when the ban ends.
+//! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change still holds after
+//! the node is started again. It does if the node has a data directory. Changes of settings and of the log
+//! are never kept, nor is a change that the node's options undo at its next start. If an added or trusted
+//! node is banned, `ban` is its [`BanInfo`](peermux::server::BanInfo). An added node that is banned is
+//! dialled when the ban ends.
 //!
 //! # Limits
 //!

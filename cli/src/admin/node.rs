@@ -22,11 +22,11 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     /// Cancelled by a request to stop.
     pub(crate) stop: CancellationToken,
-    /// Where added and trusted nodes are kept, if the node has a data directory.
+    /// The list in which added and trusted nodes are kept, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
     /// The address at which metrics are served.
     pub(crate) metrics: Option<SocketAddr>,
-    /// The last events.
+    /// The last events of the node.
     pub(crate) events: LastEvents,
 }
 
@@ -137,7 +137,7 @@ impl Node {
                     Target::Node(id) => server.ban(&id, time, &reason),
                     Target::Ip(ip) => server.ban_ip(ip, time, &reason),
                 }
-                // The address book keeps it.
+                // The address book keeps the ban.
                 self.kept.is_some()
             }
             Change::Unban { target } => {
@@ -164,7 +164,7 @@ impl Node {
         Ok(Changed { kept, ban })
     }
 
-    /// Writes a change to the node's list, and returns whether there is one.
+    /// Writes a change to the node's list. Returns false if the node has no list.
     fn keep(&self, write: impl FnOnce(&KeptNodes) -> Result<(), String>) -> Result<bool, String> {
         match &self.kept {
             Some(kept) => write(kept).map(|()| true),

@@ -25,16 +25,16 @@ use crate::failure::Failure;
 /// The number of connections that are served at once.
 const CLIENTS: usize = 16;
 
-/// The least size of the pieces of a long answer, in bytes.
+/// The minimum size of the pieces in which a long answer is written, in bytes.
 const PIECE: usize = 64 << 10;
 
 /// The time after which a connection without a whole request is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The time for a request, and again for its answer to be read.
+/// The time limit for carrying out a request, and for the client to read the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The pause after a failed accept, which most likely lacked a file descriptor.
+/// The pause after a failed accept. Such a failure is most likely a lack of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves a node's admin socket, and removes the socket when dropped.
@@ -47,8 +47,8 @@ pub(crate) struct Service {
 impl Service {
     /// Starts serving on its own thread.
     ///
-    /// On a busy node's runtime an answer would wait for its turn among all peers, again each time
-    /// that the socket is full.
+    /// The node's own runtime would delay an answer on a busy node: the answer would wait for its turn
+    /// among all peers, and wait again each time that the socket is full.
     pub(crate) fn start(socket: Socket, node: Node) -> Result<Self, Failure> {
         let closed = CancellationToken::new();
         let Socket { listener, file } = socket;
@@ -85,7 +85,7 @@ impl Service {
 #[derive(Clone)]
 struct Context {
     node: Node,
-    /// Fires at the end of the service.
+    /// Cancelled when the service ends.
     closed: CancellationToken,
     /// The runtime of the node.
     runtime: Handle,
@@ -123,8 +123,8 @@ async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallib
 
 /// Rejects a connection with an error.
 ///
-/// Nothing was written to it yet, so a line fits. If it does not, the end of the connection is answer
-/// enough.
+/// Nothing was written to the connection yet, so a line fits. If it does not fit, the client only sees the
+/// connection close.
 fn refuse(stream: &UnixStream) {
     let refusal = Answer::<()>::Error(format!("{CLIENTS} connections are served already"));
     if let Ok(line) = line(&refusal) {
@@ -155,7 +155,7 @@ async fn attend(
         };
         if stops {
             context.node.stop.cancel();
-            // The connection closes when the node has ended, which is the answer to the client.
+            // The connection closes when the node has ended, which tells the client so.
             return std::future::pending().await;
         }
     }
@@ -169,11 +169,11 @@ async fn answer(
 ) -> io::Result<bool> {
     let node = context.node.clone();
     match request {
-        // In pieces, since there may be very many peers.
+        // The answer is written in pieces, because there may be very many peers.
         Request::Query(Query::Peers {}) => {
             timeout(DEADLINE, send_peers(to, &node.server)).await??;
         }
-        // On this thread, so that a busy node answers too.
+        // This is answered on the thread of the service, so that a busy node answers too.
         Request::Query(Query::NodeInfo {}) => {
             send(to, &Answer::Ok(node.server.node_info())).await?;
         }
@@ -193,7 +193,7 @@ async fn answer(
     Ok(false)
 }
 
-/// Runs a task on the node's runtime, until the deadline.
+/// Runs a task on the node's runtime, at most until the deadline.
 async fn in_node<T: Send + 'static>(
     context: &Context,
     task: impl Future<Output = Result<T, String>> + Send + 'static,
@@ -288,7 +288,7 @@ mod tests {
     async fn who_never_ends_a_request_is_turned_out() {
         let (mut client, ended) = connect().await;
         let since = Instant::now();
-        // Until the node stops reading.
+        // The client writes until the node closes the connection.
         while client.write_all(b" ").await.is_ok() {
             sleep(Duration::from_secs(1)).await;
         }

@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixSocket};
 
 use crate::refused::Refused;
 
-/// The number of connections that can wait to be accepted.
+/// How many connections can wait to be accepted.
 const BACKLOG: u32 = 16;
 
 /// A listening socket that only its owner can connect to.
@@ -28,12 +28,12 @@ pub(super) struct SocketFile {
     inode: (u64, u64),
 }
 
-/// The reason why there is no admin socket.
+/// The reason why the node cannot open its admin socket.
 #[derive(Debug)]
 pub(crate) struct NotListening {
     path: PathBuf,
     why: String,
-    /// Whether another node listens there.
+    /// Whether another node listens at the path.
     pub(crate) is_taken: bool,
 }
 
@@ -47,7 +47,8 @@ impl fmt::Display for NotListening {
 impl std::error::Error for NotListening {}
 
 impl Socket {
-    /// Listens at a path. Replaces the socket of a node that was killed, and nothing else.
+    /// Listens at a path. If the path exists, it is replaced only if it is the socket of a node that was
+    /// killed.
     pub(crate) fn bind(path: &Path) -> Result<Self, NotListening> {
         clear(path)?;
         bind(path).map_err(|error| cannot_listen(path, &Refused::Make.text(&error)))
@@ -62,13 +63,13 @@ fn bind(path: &Path) -> io::Result<Socket> {
         path: path.to_owned(),
         inode: (metadata.dev(), metadata.ino()),
     };
-    // No client can connect before `listen`.
+    // The mode is set in time, because no client can connect before `listen`.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let listener = socket.listen(BACKLOG)?;
     Ok(Socket { listener, file })
 }
 
-/// Removes a socket without a listener.
+/// Removes the socket at a path if nothing listens there; else fails.
 fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),

@@ -17,12 +17,12 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    /// Whether a node is named.
+    /// Returns whether the options name a node.
     pub(crate) fn is_given(&self) -> bool {
         self.data_dir.is_some() || self.admin.is_some()
     }
 
-    /// Returns its admin socket.
+    /// Returns the path of the named node's admin socket.
     pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
         let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
         in_folder.or_else(|| self.admin.clone()).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment, by the CPU time of all threads.
+/// A moment, as the CPU time that all threads have used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cpu(Option<Duration>);
 
@@ -18,7 +18,7 @@ impl Cpu {
         Self(None)
     }
 
-    /// Returns the CPU time since then; `None` if the system does not report it.
+    /// Returns the CPU time since this moment; `None` if the system does not report it.
     pub(super) fn elapsed(self) -> Option<Duration> {
         Self::now().0?.checked_sub(self.0?)
     }

@@ -22,9 +22,9 @@ use crate::progress::Progress;
 /// The time limit of each step of a handshake.
 const STEP: Duration = Duration::from_secs(10);
 
-/// The largest number of keys.
+/// The maximum number of keys.
 ///
-/// When a key is used again, the node has long dropped its first connection.
+/// When a key is used again, the node dropped that key's first connection long ago.
 const MAX_KEYS: u64 = 1 << 16;
 
 /// The counters of handshakes.
@@ -53,7 +53,7 @@ pub(super) async fn run(
     };
     let interrupted = async {
         tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = &mut connecting => result.map(|()| None),
             () = interrupted.cancelled() => Ok(Some(so_far())),
@@ -62,7 +62,7 @@ pub(super) async fn run(
     let progress = Progress::start(out.is_json());
     let interrupted = progress.during(interrupted, || so_far().progress()).await?;
     if let Some(so_far) = interrupted {
-        // Begin no more; those under way end with a Disconnect.
+        // Begin no more handshakes. Those under way still end with a Disconnect.
         counters.begun.store(args.count, Ordering::Relaxed);
         return match timeout(node::SHUTDOWN, connecting).await {
             Ok(Err(failure)) => Err(failure),
@@ -84,14 +84,14 @@ pub(super) async fn run(
 
 /// Makes a key, and computes its public key before the measurement.
 ///
-/// A real node also has it before it connects.
+/// A real node also has its public key before it connects.
 fn new_key() -> SecretKey {
     let key = SecretKey::generate();
     key.public_key();
     key
 }
 
-/// Makes all connects, in the given number of tasks. The first failure ends them.
+/// Makes all handshakes, in `args.concurrency` tasks. The first failure ends all tasks.
 async fn connect_all(
     args: &Args,
     target: &Enode,

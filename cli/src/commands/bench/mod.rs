@@ -74,7 +74,7 @@ enum Mode {
 }
 
 impl Mode {
-    /// Returns the things that are counted.
+    /// Returns the name of the things that are counted.
     fn what(self) -> &'static str {
         match self {
             Self::Sink => "messages sent",
@@ -118,14 +118,14 @@ pub(crate) async fn run(
     }
 }
 
-/// The end of a measurement that did not fail.
+/// How a measurement ended that did not fail.
 enum Measurement {
     Complete,
     /// The progress, if the measurement had begun.
     Interrupted(Option<SoFar>),
 }
 
-/// Starts the node to measure if none is named.
+/// Starts the node that is measured if the user names none.
 async fn second_node() -> Result<Server, Failure> {
     Server::builder(SecretKey::generate())
         .listen(([127, 0, 0, 1], 0).into())
@@ -166,7 +166,7 @@ async fn messages(
     };
     let result = async {
         tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = measuring => result.map(Ok),
             () = interrupted.cancelled() => Ok(Err(so_far())),
@@ -185,7 +185,7 @@ async fn messages(
     }
 }
 
-/// Measures, and records the client and the start for a progress report.
+/// Measures. Stores the client and the start time in `begun`, for reports of the progress.
 async fn measure(
     args: &Args,
     bench: &Bench,
@@ -202,7 +202,7 @@ async fn measure(
     }
 }
 
-/// Returns the reason of a failed measurement: the end of the peer, if it ended.
+/// Returns why a measurement failed. If the connection ended, the reason is how it ended.
 async fn why(error: ClientError, peer: &Peer) -> Failure {
     if error == ClientError::Ended
         && let Ok(Some(outcome)) = timeout(node::SHUTDOWN, peer.ended()).await

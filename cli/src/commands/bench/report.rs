@@ -113,7 +113,7 @@ impl fmt::Display for HandshakeReport {
 
 /// The report on a measurement without a result.
 ///
-/// Programs get the reason, people what was measured so far.
+/// Programs get the reason, and people get what was measured so far.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]
 pub(super) struct NoResult<'a> {
@@ -137,7 +137,7 @@ impl<'a> NoResult<'a> {
         Self::new(args, error, None)
     }
 
-    /// Makes the report on an interrupt; `so_far` is `None` if nothing had begun.
+    /// Makes the report on an interrupt. `so_far` is `None` if the measurement had not begun.
     pub(super) fn interrupted(args: &Args, so_far: Option<SoFar>) -> Self {
         let text = "interrupted before the end of the measurement";
         Self::new(args, of_text(text.to_owned()), so_far)

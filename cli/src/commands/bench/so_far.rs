@@ -1,4 +1,4 @@
-//! A measurement under way.
+//! The state of a measurement that is not finished.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(super) struct SoFar {
     pub(super) mode: Mode,
     /// The number of messages, round trips or handshakes that are done.
     pub(super) done: u64,
-    /// The number of them that are wanted.
+    /// The number of them that were requested.
     pub(super) count: u64,
     /// The size of each message.
     pub(super) size: u32,
@@ -36,7 +36,7 @@ impl SoFar {
         self.done as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// Returns the line on the terminal while the measurement runs.
+    /// Returns the line that the terminal shows while the measurement runs.
     pub(super) fn progress(&self) -> String {
         let Self { done, count, .. } = self;
         let (what, rate) = (self.mode.what(), self.per_second());
@@ -44,7 +44,7 @@ impl SoFar {
         let left = (count - done) as f64 / rate;
         match Duration::try_from_secs_f64(left) {
             Ok(left) => format!("{text}, {} left", human::time(left)),
-            // Nothing is done yet.
+            // Nothing is done yet, so there is no rate.
             Err(_) => text,
         }
     }
@@ -58,7 +58,7 @@ impl SoFar {
     }
 }
 
-/// The text for people after an interrupt.
+/// Formats the text that people get after an interrupt.
 impl fmt::Display for SoFar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { done, count, .. } = self;
@@ -76,7 +76,7 @@ impl fmt::Display for SoFar {
     }
 }
 
-/// The object for programs after an interrupt.
+/// The object that programs get after an interrupt.
 #[derive(Debug, Serialize)]
 pub(super) struct Partial {
     count: u64,

@@ -1,4 +1,4 @@
-//! Commands in typed lines of the chat.
+//! Parses the commands that are typed in the chat.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub(super) enum Command<'a> {
     Help,
     Peers,
     Quit,
-    /// A word that is no command.
+    /// A command that does not exist, with this name.
     Unknown(&'a str),
 }
 
@@ -43,7 +43,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The peers that the chat's events report as connected.
+/// The names of the connected peers, as the events of the chat report them.
 #[derive(Debug, Default)]
 pub(super) struct Present(Mutex<BTreeMap<NodeId, String>>);
 

@@ -13,7 +13,7 @@ use super::screen::{Keyboard, Screen};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// The number of finished lines that can wait to be sent.
+/// How many finished lines can wait to be sent.
 const WAITING: usize = 16;
 
 /// An editor that has not started.
@@ -23,12 +23,12 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Opens the editor, and the output above its line; `None` without a capable terminal.
+    /// Opens the editor, and an output above the typed line. Returns `None` if the terminal cannot do this.
     pub(super) fn open(failed: &CancellationToken) -> Result<Option<(Self, Output)>, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
         }
-        // Pasted text is split into lines, each of which is sent.
+        // Bracketed paste is off, so that pasted text is split into lines, and each line is sent.
         let config = Config::builder()
             .auto_add_history(true)
             .bracketed_paste(false)
@@ -44,7 +44,7 @@ impl Editor {
         Ok(Some((Self { lines, screen }, out)))
     }
 
-    /// Starts the editor, which ends when the input is dropped.
+    /// Starts the editor, which ends when the returned input is dropped.
     pub(super) fn start(self) -> Result<Input, Failure> {
         let Self { mut lines, screen } = self;
         let keyboard = screen.keyboard();
@@ -53,7 +53,8 @@ impl Editor {
             .name("editor".to_owned())
             .spawn(move || {
                 read(&mut lines, &keyboard, &typed);
-                // This also drops texts that are not shown yet. Their writers then show them.
+                // This also drops the texts that are not shown yet. The threads that wrote these texts then
+                // show them.
                 drop(lines);
             })
             .map_err(Failure::because)?;

@@ -1,4 +1,4 @@
-//! Lines to send, from standard input or from the line editor.
+//! Reads the lines to send, from standard input or from the line editor.
 
 use std::io;
 
@@ -14,15 +14,15 @@ use crate::failure::Failure;
 /// A line without its newline, or the reason why it cannot be sent.
 pub(super) type Line = Result<String, String>;
 
-/// The source of lines.
+/// The source of the lines.
 #[derive(Debug)]
 pub(super) enum Input {
     /// Standard input without an editor.
     Plain(BufReader<Stdin>),
     /// The line editor, which also takes commands.
     ///
-    /// The lines are dropped first. Then the screen takes the terminal back from the thread that reads
-    /// keys.
+    /// When this is dropped, `lines` is dropped first. Then `_screen` takes the terminal back from the
+    /// thread that reads keys.
     #[cfg(unix)]
     Typed {
         lines: mpsc::Receiver<io::Result<Line>>,
@@ -46,7 +46,8 @@ impl Input {
     }
 }
 
-/// Reads a line, which the end of input may end. Keeps no more of it than can be sent.
+/// Reads a line, which ends at a newline or at the end of input. Keeps only as much of the line as is
+/// needed to see that it is too long.
 async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let mut length = 0usize;
@@ -77,7 +78,7 @@ fn finish_line(mut line: Vec<u8>) -> Line {
     String::from_utf8(line).map_err(|_| NOT_UTF8.to_owned())
 }
 
-/// The error for a line of other bytes.
+/// The reason why a line is rejected that is not UTF-8.
 pub(super) const NOT_UTF8: &str = "it is not UTF-8";
 
 /// Rejects a line that is too long to send.

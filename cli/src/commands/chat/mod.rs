@@ -122,12 +122,13 @@ async fn converse(
         talk(&chat, input()?, &mut events, &hearer).await
     };
     let result = tokio::select! {
-        // A result that is ready comes first.
+        // Check the result first: if it is ready, an interrupt no longer matters.
         biased;
         result = talking => result,
         () = interrupted.cancelled() => Ok(()),
     };
-    // Sent lines are written before the Disconnect. Lines of peers are printed until the end.
+    // The lines that were sent are written before the Disconnect. Lines of peers are printed until the
+    // connections have ended.
     let leaving = async {
         node::shut_down(&server).await;
         drop((server, chat));
@@ -136,9 +137,9 @@ async fn converse(
     result.and(heard)
 }
 
-/// Dials a node, and waits for its name: from then on lines reach it.
+/// Dials a node, and waits for its name: after that it receives lines.
 ///
-/// Prints events meanwhile, because unread ones would hold up other peers.
+/// Meanwhile events are printed, because unread events would stall the connections to other peers.
 async fn join(
     server: &Server,
     enode: &Enode,
@@ -154,12 +155,12 @@ async fn join(
     let mut dialling = pin!(server.dial(enode));
     let peer = loop {
         tokio::select! {
-            // Events first, so that they are printed in order.
+            // Handle events first, so that they are printed in order.
             biased;
             Some(event) = events.next() => is_there |= print(event)?,
             peer = &mut dialling => match peer {
                 Ok(peer) => break peer,
-                // The node has dialled us meanwhile.
+                // The node has dialled this one in the meantime.
                 Err(DialError::Connected { .. }) => return Ok(()),
                 Err(error) => return Err(Trouble::dialling(&error).into()),
             },
@@ -167,7 +168,8 @@ async fn join(
     };
     while !is_there {
         tokio::select! {
-            // The event first: a peer that has sent its name was there.
+            // Check the events first: a peer that has sent its name has joined, even if its connection has
+            // ended since.
             biased;
             event = events.next() => match event {
                 Some(event) => is_there = print(event)?,
@@ -182,7 +184,7 @@ async fn join(
     Ok(())
 }
 
-/// Sends the lines of the input and prints events, until the end of input.
+/// Sends the lines of the input, and prints events until the input ends.
 async fn talk(
     chat: &Chat,
     input: Input,
@@ -190,7 +192,7 @@ async fn talk(
     hearer: &Hearer<'_>,
 ) -> Result<(), Failure> {
     tokio::select! {
-        // Events first: after the end of input no more are printed.
+        // Handle the events that have arrived before the next line of input.
         biased;
         result = hear(events, hearer) => result,
         result = say_all(chat, input, hearer) => result,
@@ -223,7 +225,7 @@ async fn say(chat: &Chat, line: Line) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Carries out a typed line, which may end the chat.
+/// Carries out a typed line. Returns `Break` if the line ends the chat.
 #[cfg(unix)]
 async fn obey(chat: &Chat, line: Line, hearer: &Hearer<'_>) -> Result<ControlFlow<()>, Failure> {
     let out = hearer.out;

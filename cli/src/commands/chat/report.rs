@@ -48,7 +48,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Prints the events of the chat.
+/// Prints the events of the chat, and keeps the list of connected peers.
 #[derive(Debug)]
 pub(super) struct Hearer<'a> {
     pub(super) out: &'a Output,

@@ -1,4 +1,4 @@
-//! A terminal with a line being typed, and received lines above it.
+//! A terminal that shows the line being typed, and received lines above it.
 //!
 //! While a thread reads keys, only that thread may write. Other threads hand their text to it.
 
@@ -9,12 +9,12 @@ use std::time::Duration;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 
-/// The time that others wait for the thread that reads keys.
+/// How long other threads wait for the thread that reads keys.
 ///
-/// It answers at once, unless it searches its history or the terminal is stopped.
+/// That thread reacts at once, unless it searches the history or the terminal is stopped.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The state of the screen, which decides who writes.
+/// The state of the screen, which decides which thread may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
     /// No line is being typed: text is written directly.
@@ -22,7 +22,7 @@ enum Phase {
     Off,
     /// A line is finished, and the next one has not begun.
     Between,
-    /// The mode of the terminal changes, then the prompt appears.
+    /// The mode of the terminal is being changed. Then the prompt appears.
     Beginning,
     /// A line is being typed.
     Typing,
@@ -31,11 +31,11 @@ enum Phase {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// Whether the thread holds a text that it has not shown yet.
+    /// Whether the thread that reads keys holds a text that it has not shown yet.
     has_text: bool,
 }
 
-/// The state that the thread that reads keys shares with writers.
+/// The state that the thread that reads keys shares with the threads that write.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -52,7 +52,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits while the condition holds, at most [`PATIENCE`].
+    /// Waits while `is_so` holds, at most [`PATIENCE`].
     fn wait_while(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = self
             .changed
@@ -97,7 +97,8 @@ impl Drop for Screen {
             .wait_while(|state| state.phase == Phase::Beginning);
         let was_typing = matches!(state.phase, Phase::Beginning | Phase::Typing);
         if was_typing {
-            // The thread still waits for a key. A terminal that has closed has no mode.
+            // The thread still waits for a key, so it cannot restore the mode. An error is ignored, because
+            // a terminal that has closed has no mode.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.usual);
             let _ = io::stdout().write_all(b"\n");
         }
@@ -107,12 +108,12 @@ impl Drop for Screen {
     }
 }
 
-/// The side of the thread that reads keys. Lines are typed until it is dropped.
+/// The handle of the thread that reads keys. Lines can be typed until it is dropped.
 #[derive(Debug)]
 pub(super) struct Keyboard(Arc<Shared>);
 
 impl Keyboard {
-    /// Returns whether another line may be typed; then the prompt follows.
+    /// Returns whether another line may be typed. If so, the prompt must follow.
     pub(super) fn begins(&self) -> bool {
         let mut state = self.0.lock();
         if state.phase == Phase::Off {
@@ -153,8 +154,8 @@ impl rustyline::Prompt for Keyboard {
 
 /// Shows text above the line.
 ///
-/// A key at the same moment can make it take a text for shown too early, which matters only to the last
-/// texts.
+/// A key that is pressed at the same moment redraws the prompt. Then a text counts as shown before it is,
+/// which matters only for the last texts.
 pub(super) struct Above {
     shared: Arc<Shared>,
     printer: Box<dyn ExternalPrinter + Send>,
@@ -172,7 +173,8 @@ impl Write for Above {
                 .print(String::from_utf8_lossy(text).into_owned());
             let waits = |state: &State| state.has_text && state.phase != Phase::Off;
             let shown = self.shared.wait_while(waits);
-            // A thread that has ended has shown the text, or never will.
+            // If the thread has ended without showing the text, it never will. Then the text is written
+            // below.
             if printed.is_ok() && !(shown.has_text && shown.phase == Phase::Off) {
                 return Ok(text.len());
             }

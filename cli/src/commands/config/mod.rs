@@ -55,7 +55,7 @@ enum Action {
     },
 }
 
-/// The report on a valid file.
+/// The report that a file is valid.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "checked")]
 struct Checked {
@@ -103,7 +103,7 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
 }
 
-/// Checks what a node checks when it starts.
+/// Makes the checks that a node makes when it starts.
 fn check(config: &ServerConfig) -> Result<(), String> {
     config.check().map_err(|error| error.to_string())?;
     for node in config.static_nodes() {

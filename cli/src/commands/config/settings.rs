@@ -17,7 +17,7 @@ pub(super) struct Settings(Vec<Setting>);
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "setting")]
 struct Setting {
-    /// The full name, such as `memory.per_peer`.
+    /// The full name of the setting, such as `memory.per_peer`.
     name: String,
     value: Value,
     default: Value,
@@ -29,7 +29,7 @@ impl Setting {
     }
 }
 
-/// A line of a configuration file, which is a comment for a default.
+/// Formats a line of a configuration file. A setting that has its default is a comment.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -125,7 +125,7 @@ mod tests {
         let text = lines.join("\n");
         assert!(text.contains("max_peers = 7  # default 50"), "{text}");
         assert_eq!(toml::from_str(&text), Ok(config));
-        // So does the text with all comments as settings.
+        // The text is also valid if all comments are turned into settings.
         let all = lines
             .iter()
             .map(|line| line.strip_prefix("# ").unwrap_or(line));
