@@ -21,8 +21,8 @@ pub(crate) async fn with_addresses(nodes: Vec<Node>) -> Vec<Node> {
 
 /// Replaces the host name of a node by an address, because discovery needs one.
 ///
-/// If the name has no address, this logs a warning and returns the node unchanged. It is no error, like a
-/// static node whose name has no address.
+/// If the name has no address, this logs a warning and returns the node unchanged. The command continues,
+/// as it does if the name of a static node has no address.
 pub(crate) async fn with_address(node: Node) -> Node {
     let Some(endpoint) = node.endpoint() else {
         return node;

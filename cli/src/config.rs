@@ -12,12 +12,12 @@ use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 use crate::form;
 use crate::setting_names::{in_words, is_table, joined, unknown};
 
-/// The reason why a text is no configuration.
+/// The reason why a text is not a valid configuration.
 ///
-/// Its text form continues a sentence that ends with the name of the file.
+/// The text form of this error continues a sentence that ends with the name of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// The line and the column.
+    /// The line and the column of the error, if known.
     place: Option<(usize, usize)>,
     what: String,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for BadConfig {
 
 impl Error for BadConfig {}
 
-/// The settings of a node, in a configuration file or a running node.
+/// The settings of a node, as in a configuration file or in a running node.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
@@ -60,7 +60,7 @@ impl Config {
 ///
 /// [`BadConfig`].
 pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
-    // TOML allows a byte order mark, and an empty file.
+    // TOML allows a byte order mark and an empty file, so both are accepted.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
         return Ok(Config::default());
@@ -84,7 +84,7 @@ pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
     read(table).map_err(of_parser)
 }
 
-/// Returns the position of the first unknown setting, and the error about it.
+/// Returns the position of the first unknown setting, and the error about the setting.
 fn unknown_setting(within: &str, table: &DeTable<'_>) -> Option<(usize, String)> {
     table.iter().find_map(|(name, value)| {
         let full = joined(within, name.get_ref());
@@ -107,7 +107,7 @@ fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
     })
 }
 
-/// Returns the line and the column of a byte, from 1, the column in characters.
+/// Returns the line and the column (in characters) of a byte, each from 1.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

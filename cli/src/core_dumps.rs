@@ -4,9 +4,9 @@ use std::io;
 
 /// Disables core dumps, as ssh-agent does.
 ///
-/// On Linux a limit of zero on their size is not enough: the kernel ignores it if dumps are piped to a
-/// program (`core(5)`). A process that is not dumpable also rejects debuggers of the same user, and its
-/// memory cannot be read through `/proc`.
+/// On Linux a limit of zero on the size of core dumps is not enough: the kernel ignores the limit if dumps
+/// are piped to a program (`core(5)`). So the process is also marked as not dumpable. Such a process
+/// rejects debuggers of the same user too, and its memory cannot be read through `/proc`.
 pub(crate) fn refuse() -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -17,9 +17,9 @@ use crate::refused::Refused;
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Opens the folder, or makes it with access for its owner only.
+    /// Opens the folder. If it is missing, makes it with access for its owner only.
     ///
-    /// Fails if other users can write to a folder that exists.
+    /// Fails if the folder exists and other users can write to it.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if std::fs::symlink_metadata(path).is_err() {
             let mut builder = std::fs::DirBuilder::new();
@@ -69,7 +69,7 @@ pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {
 pub(crate) struct KeptBook {
     book: AddressBook,
     stop: CancellationToken,
-    /// Fires when the task has ended.
+    /// Cancelled when the task has ended.
     ended: CancellationToken,
     writer: JoinHandle<Result<(), Arc<StoreError>>>,
 }
@@ -113,7 +113,7 @@ impl KeptBook {
     }
 }
 
-/// Describes an error of the address book, with what to do about it.
+/// Describes an error of the address book, and what to do about the error.
 fn advice(error: &StoreError) -> String {
     match error {
         StoreError::Damaged {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::output::{CapabilityReport, list, reason_text};
 
-/// The reason why a connection did not come about, or ended.
+/// The reason why a connection could not be made, or ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "failed")]
 pub(crate) struct Trouble {
@@ -47,7 +47,7 @@ impl Trouble {
         &self.error
     }
 
-    /// The TCP connection failed.
+    /// The TCP connection to `addr` failed.
     pub(crate) fn connecting(addr: SocketAddr, kind: io::ErrorKind, error: &dyn Display) -> Self {
         let why = match kind {
             io::ErrorKind::ConnectionRefused => "connection refused, no program listens there",
@@ -104,7 +104,7 @@ impl Trouble {
         )
     }
 
-    /// The connection with the node at `addr` broke.
+    /// The connection with the node at `addr` failed.
     pub(crate) fn broken(addr: SocketAddr, error: &CodecError) -> Self {
         Self::new(
             Stage::Frame,
@@ -139,7 +139,7 @@ impl Trouble {
         )
     }
 
-    /// A peer ended while it was still needed.
+    /// The connection to a peer ended while it was still needed.
     pub(crate) fn peer_ended(error: &PeerError) -> Self {
         Self::new(
             error.stage(),
@@ -150,7 +150,7 @@ impl Trouble {
     }
 }
 
-/// Describes how a peer ended, with the reason in the Disconnect.
+/// Describes how the connection to a peer ended, with the reason in the Disconnect.
 pub(crate) fn ending(error: &PeerError) -> String {
     match (error, error.reason()) {
         (PeerError::Remote(reason), _) => format!("it disconnected: {}", reason_text(*reason)),
@@ -205,15 +205,15 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
 
 /// Explains a close during the handshake.
 ///
-/// A node closes if it cannot read our packet, which is made for the key in its URL, or if it throttles
-/// our address.
+/// A node closes the connection if it throttles our address, or if it cannot read our packet. The packet
+/// can only be read with the key that is in the node's URL.
 fn other_key(addr: SocketAddr) -> String {
     format!(
         "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s)"
     )
 }
 
-/// Returns the fault as programs read it.
+/// Returns the name of a fault that programs read.
 pub(crate) fn fault_text(fault: Fault) -> &'static str {
     match fault {
         Fault::Local => "local",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::explain::Trouble;
 
-/// The exit code after the reader of the output has closed it.
+/// The exit code of a command whose output was closed by its reader.
 ///
 /// Shells report this code for a process that SIGPIPE has killed.
 const OUTPUT_CLOSED: u8 = 128 + 13;
@@ -18,7 +18,7 @@ pub(crate) const WRONG_USAGE: u8 = 2;
 pub(crate) enum Failure {
     /// The command could not be carried out.
     Failed(Box<dyn Error + Send + Sync>),
-    /// A connection failed, or broke.
+    /// A connection failed.
     Connection(Box<Trouble>),
     /// The arguments are wrong.
     Usage(String),
@@ -32,7 +32,7 @@ impl Failure {
         Self::Failed(reason.into())
     }
 
-    /// Makes the failure of a command that was interrupted a second time.
+    /// Makes the failure of a command that was interrupted twice.
     pub(crate) fn in_haste() -> Self {
         Self::because("interrupted twice; did not wait for the peers")
     }

@@ -1,4 +1,4 @@
-//! Reads keys and nodes from text, and describes what is wrong with it.
+//! Reads keys and nodes from text, and describes what is wrong with the text.
 //!
 //! No error repeats any of the text, which may be a secret key.
 
@@ -15,7 +15,7 @@ const KEY_DIGITS: usize = 2 * SecretKey::LENGTH;
 /// The longest error text of a parser, in bytes.
 const LONGEST_SENTENCE: usize = 640;
 
-/// The reason why a text is malformed.
+/// The way in which a text is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "their texts say what they are")]
 pub enum Malformed {
@@ -93,7 +93,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 ///
 /// [`Malformed`].
 pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
-    // Random bytes are hardly ever all ASCII.
+    // A raw key consists of random bytes, which are hardly ever all ASCII.
     if bytes.len() == SecretKey::LENGTH && !bytes.is_ascii() {
         return Err(Malformed::RawKey);
     }
@@ -109,7 +109,7 @@ pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
     }
     written_plainly(text)?;
     text.parse().map_err(|error| match text.len() {
-        // The length of 32 bytes in base64, without padding and with.
+        // This is the length of 32 bytes in base64, without and with padding.
         43 | 44 if is_base64(text) => Malformed::Base64,
         _ => Malformed::Key(error),
     })
@@ -124,7 +124,7 @@ pub fn node(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     any(text).map(Enode::from)
 }
 
-/// Reads a node like [`node`], and keeps its record.
+/// Reads a node like [`node`], but returns the record if there is one.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The nodes that were added or trusted at runtime, kept for the next start.
+//! Keeps the nodes that were added or trusted at runtime for the next start.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// The most nodes in either list, which people keep by hand.
+/// The maximum number of nodes in each of the two lists, which people fill by hand.
 const MOST: usize = 10_000;
 
 /// The file of added and trusted nodes in a data directory, and its contents.
@@ -87,7 +87,7 @@ impl KeptNodes {
         self.change(|nodes| nodes.trusted_nodes.retain(|known| known != id))
     }
 
-    /// Changes the list and, if it differs, the file. After an error both are unchanged.
+    /// Changes the lists, and writes the file if they differ. After an error, lists and file are unchanged.
     fn change(&self, change: impl FnOnce(&mut Nodes)) -> Result<(), String> {
         let mut nodes = self.lock();
         let mut changed = nodes.clone();
@@ -111,7 +111,7 @@ impl KeptNodes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Nodes> {
-        // A change is complete, or was not made.
+        // A panic cannot leave a change half done, because a change is one assignment.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use crate::refused::Refused;
 /// The size limit of a key file, in bytes.
 const MAX_FILE: u64 = 1024;
 
-/// The node's key.
+/// The options that give the node's key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArgs {
     /// The secret key in 64 hex digits, visible to other users [default: a fresh key]
@@ -35,7 +35,7 @@ impl KeyArgs {
         Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
-    /// Returns the key that was given, else that of a file.
+    /// Returns the key that was given, else the key in the file.
     ///
     /// Makes the file if it is missing.
     pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
@@ -51,7 +51,7 @@ impl KeyArgs {
         let key = SecretKey::generate();
         match write(path, &key) {
             Ok(()) => Ok(key),
-            // Another node has made it in the meantime.
+            // Another process has made the file in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
             Err(error) => Err(cannot(Refused::Make, path, &error)),
         }
@@ -62,7 +62,7 @@ impl KeyArgs {
         if let Some(path) = &self.key_file {
             return read(path).map(Some);
         }
-        // Not parsed by clap, whose errors would repeat a mistyped key.
+        // The key is not parsed by clap, because errors of clap would repeat a mistyped key.
         let parse = |text: &String| {
             form::key(text.as_bytes())
                 .map_err(|e| Failure::Usage(format!("--key takes 64 hexadecimal digits: {e}")))
@@ -70,7 +70,7 @@ impl KeyArgs {
         self.key.as_ref().map(parse).transpose()
     }
 
-    /// Returns the path for the file of `key new`.
+    /// Returns the path of the file that `key new` makes.
     pub(crate) fn file(&self) -> Result<&Path, Failure> {
         let file = self.key_file.as_deref();
         file.ok_or_else(|| {

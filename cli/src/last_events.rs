@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 /// The number of events that are kept.
 ///
-/// Their size is bounded: the longest text is a client name, which fits into a Hello.
+/// The size of an event is bounded, because its longest text is a client name, which fits into a Hello.
 const KEPT: usize = 200;
 
-/// The last events of a node, numbered from 1. Clones share them.
+/// The last events of a node, numbered from 1. Clones share the events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastEvents(Arc<Mutex<Kept>>);
 
@@ -21,7 +21,7 @@ pub(crate) struct LastEvents(Arc<Mutex<Kept>>);
 struct Kept {
     /// The number of the last event.
     last: u64,
-    /// The oldest first, each with its number.
+    /// The events, the oldest first, each with its number.
     events: VecDeque<(u64, Map<String, Value>)>,
 }
 
@@ -41,7 +41,7 @@ impl LastEvents {
         Ok(())
     }
 
-    /// Skips the numbers of lost events.
+    /// Skips as many numbers as events were lost.
     pub(crate) fn skip(&self, lost: u64) {
         let mut kept = self.lock();
         kept.last = kept.last.saturating_add(lost);

@@ -1,7 +1,7 @@
 //! Parsers of the `peermux` command, as a library for its fuzz targets.
 //!
-//! They read requests to a running node, configuration files, files of nodes, and keys and nodes as
-//! text. This is no interface for other programs.
+//! The parsers read requests to a running node, configuration files, files of nodes, and keys and nodes as
+//! text. The library is not meant for other programs.
 #![forbid(unsafe_code)]
 
 #[doc(hidden)]

@@ -1,6 +1,7 @@
-//! Output through a bounded queue and a thread that writes.
+//! Writes output through a bounded queue and a separate thread.
 //!
-//! A pipe that is not read blocks the thread that writes to it, which must not run tasks of a node.
+//! A pipe that is not read blocks the thread that writes to it, so that thread must not run tasks of a
+//! node.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -15,18 +16,19 @@ use tokio_util::sync::CancellationToken;
 /// The capacity of the queue, in bytes. An empty queue accepts one text of any size.
 const CAPACITY: usize = 4 << 20;
 
-/// The number of bytes that a queued text counts besides its own.
+/// The number of bytes that are added to the size of each queued text.
 const OVERHEAD: usize = 64;
 
 /// The pause before a write that would block is retried.
 ///
-/// Another process can make a shared pipe non-blocking.
+/// A write can block although the pipe was opened as blocking: another process that shares the pipe can
+/// make it non-blocking.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// A handle on the queue.
 ///
-/// If the queue is full, new text is dropped. A line before the next text that is written counts the
-/// dropped lines.
+/// If the queue is full, new text is dropped. Then the next text that is written begins with a line that
+/// says how many lines were dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -48,9 +50,9 @@ impl From<io::Error> for Unwritten {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Wakes the thread.
+    /// Wakes the thread that writes.
     more: Condvar,
-    /// Wakes those who wait for the end of the queue.
+    /// Wakes the tasks that wait until the queue is written.
     done: Notify,
     /// Cancelled when writing has failed.
     failed: CancellationToken,
@@ -59,20 +61,20 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Text>,
-    /// Bytes in the queue, with their overhead.
+    /// The size of the queue in bytes, with the overhead of each text.
     size: usize,
-    /// Lines that the thread is writing.
+    /// The number of lines that the thread is writing.
     in_hand: u64,
-    /// Lines that were dropped and not reported yet.
+    /// The number of lines that were dropped and not reported yet.
     lost: u64,
-    /// Lines that were dropped since the start.
+    /// The number of lines that were dropped since the start.
     lost_in_all: u64,
     failure: Option<(io::ErrorKind, String)>,
 }
 
 #[derive(Debug, Default)]
 struct Text {
-    /// Lines that were dropped before this text.
+    /// The number of lines that were dropped before this text.
     lost: u64,
     text: String,
 }
@@ -140,7 +142,7 @@ impl Lines {
         }
     }
 
-    /// Returns whether all text so far was written.
+    /// Fails if not all text so far was written.
     pub(crate) fn outcome(&self) -> Result<(), Unwritten> {
         let state = self.0.lock();
         if let Some((kind, text)) = &state.failure {
@@ -241,7 +243,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// For logs, which write whole lines in each call.
+/// Accepts the lines of the log, of which each call writes whole ones.
 impl Write for Lines {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         self.push(String::from_utf8_lossy(lines).into_owned());
@@ -259,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    /// A sink that hands each write to the test, and blocks until then.
+    /// A sink that blocks in each write until the test receives the text.
     struct Pipe(SyncSender<String>);
 
     impl Write for Pipe {
@@ -296,7 +298,7 @@ mod tests {
         let (lines, reader, _) = pipe();
         let long = format!("{}\n", "x".repeat(CAPACITY / 2 - OVERHEAD - 1));
         lines.push("first\n".to_owned());
-        // Now the thread is writing one text, and the queue has room for two.
+        // Now the thread is writing one text, and the queue has room for two more.
         assert_eq!(reader.recv().expect("written"), "first\n");
         lines.push("second\n".to_owned());
         while !lines.0.lock().queue.is_empty() {

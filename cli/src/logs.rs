@@ -22,13 +22,13 @@ use crate::output::printable;
 /// The environment variable for a filter, such as `peermux=debug`.
 const FILTER: &str = "PEERMUX_LOG";
 
-/// The time that the end of the process waits for standard error.
+/// How long the process waits at its end until standard error is written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The filter of the log, which can change.
 static CHANGEABLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Standard error, with the log and the failure of a command. It may go unread.
+/// Writes the log and the failure of a command to standard error, which may go unread.
 #[derive(Debug)]
 pub(crate) struct Logs {
     lines: Lines,
@@ -45,10 +45,11 @@ pub(crate) enum Form {
 }
 
 impl Logs {
-    /// Starts logging by the environment's filter, else from warnings on, more with each `-v`.
+    /// Starts logging. The filter is that of the environment. By default warnings and errors are logged,
+    /// and more with each `-v`.
     pub(crate) fn start(verbose: u8, form: Form) -> Result<Self, Failure> {
         let filter = filter(verbose)?;
-        // A failed write to the log has no consequence.
+        // Nothing waits for this token, because a failed write to the log has no consequence.
         let failed = CancellationToken::new();
         let notice = move |lines| lost_notice(lines, form);
         let lines = Lines::start(io::stderr(), notice, failed).map_err(Failure::because)?;
@@ -57,13 +58,13 @@ impl Logs {
         let layer = fmt::layer()
             .with_writer(move || writer.clone())
             .with_ansi(io::stderr().is_terminal())
-            // Else it would panic if standard error is closed.
+            // Otherwise the layer would panic if standard error is closed.
             .log_internal_errors(false);
         let layer = match form {
             Form::Text => layer.boxed(),
             Form::Json => {
                 let layer = layer.json().flatten_event(true);
-                // The list of spans ends with the current one.
+                // The current span is left out, because the list of spans ends with it.
                 layer.with_current_span(false).boxed()
             }
         };
@@ -71,7 +72,7 @@ impl Logs {
             .with(filter)
             .with(layer)
             .init();
-        // A process has one filter, like the subscriber.
+        // This cannot fail, because a process starts logging once.
         let _ = CHANGEABLE.set(handle);
         Ok(Self { lines, form })
     }
@@ -81,7 +82,7 @@ impl Logs {
         if let Some(text) = result.as_ref().err().and_then(Failure::text) {
             self.lines.push(line(&text, self.form));
         }
-        // Output that is not read in time is given up.
+        // Give up output that is not read in time.
         let _ = timeout(PATIENCE, self.lines.written()).await;
     }
 }
@@ -95,7 +96,7 @@ pub(crate) fn set_filter(text: &str) -> Result<(), String> {
     handle.reload(filter).map_err(|error| error.to_string())
 }
 
-/// Rejects a lone word that is no level. The filter would read a module.
+/// Rejects a lone word that is no level. The filter would take it for the name of a module.
 #[cfg(unix)]
 fn check_levels(text: &str) -> Result<(), String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -138,7 +139,8 @@ fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
             filter.map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))?
         }
         None => EnvFilter::new(match verbose {
-            // The crate `discv5` warns about packets of others, and at its own end.
+            // Warnings of the crate `discv5` are hidden, because it warns about packets of other nodes, and
+            // when it ends.
             0 => "warn,discv5=error",
             1 => "info,discv5=error",
             2 => "debug",

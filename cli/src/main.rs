@@ -87,11 +87,12 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
     let interrupts = Interrupts::watch().map_err(|error| report(&Failure::because(error), form))?;
     // A node handles the second signal itself, because it has to save its address book.
     let is_node = matches!(cli.command, Command::Listen(_));
-    // On a worker thread, like the tasks that it waits for: else each answer would wake this thread.
+    // The command runs on a worker thread, like the tasks that it waits for. Otherwise each answer would
+    // have to wake this thread.
     let command = runtime.spawn(commands::run(cli, interrupts.clone()));
     let result = runtime.block_on(async {
         let result = tokio::select! {
-            // The result of a command that has ended comes first.
+            // Check the result first: if the command has ended, a second interrupt no longer matters.
             biased;
             result = command => result.map_err(Failure::because).flatten(),
             () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),
@@ -99,7 +100,7 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
         logs.finish(&result).await;
         result
     });
-    // A thread may still be blocked on standard input.
+    // Do not wait for all threads, because one may still be blocked on standard input.
     runtime.shutdown_background();
     result.map_err(|failure| failure.exit_code())
 }
@@ -107,7 +108,7 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
 /// Reports why nothing runs, and returns the exit code.
 fn report(failure: &Failure, form: Form) -> ExitCode {
     if let Some(text) = failure.text() {
-        // A closed standard error leaves no way to report this.
+        // An error is ignored, because there is no way to report a closed standard error.
         let _ = io::stderr().write_all(logs::line(&text, form).as_bytes());
     }
     failure.exit_code()

@@ -1,4 +1,4 @@
-//! Starting, dialling and ending nodes, for several commands.
+//! Starts, dials and ends nodes, for several commands.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -23,10 +23,10 @@ use crate::refused::Refused;
 /// The client name of commands that dial.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
 
-/// The time for a node to disconnect its peers.
+/// How long a node may take to disconnect its peers.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// Ends a node. Writes what is queued for its peers, and sends each a Disconnect.
+/// Ends a node. Sends each peer its queued messages and a Disconnect.
 pub(crate) async fn shut_down(server: &Server) {
     if let Err(error) = server.shutdown(SHUTDOWN).await {
         tracing::warn!(%error, "unclean end");
@@ -35,7 +35,7 @@ pub(crate) async fn shut_down(server: &Server) {
 
 /// Ends a node at once, and closes its connections.
 pub(crate) async fn abort(server: &Server) {
-    // The error counts what was aborted, which is what the caller wants.
+    // The error only counts what was aborted, and the caller wants to abort everything.
     let _ = server.shutdown(Duration::ZERO).await;
 }
 
@@ -65,8 +65,8 @@ fn no_address() -> Failure {
 
 /// Starts a node on the first of these addresses that it can listen on.
 ///
-/// A name may have an address of a family that this machine does not have. Returns the second part of
-/// the description too.
+/// Several addresses are tried, because a name may have an address of a family that this machine does not
+/// support. `describe` returns the node to start, and a value that is returned with the started node.
 pub(crate) async fn start<T>(
     addrs: &[SocketAddr],
     mut describe: impl FnMut() -> (ServerBuilder, T),
@@ -92,7 +92,7 @@ pub(crate) async fn start<T>(
     })
 }
 
-/// Connects to the first address of a node that answers, and returns it too.
+/// Connects to the first address of a node that answers. Returns the connection and the address.
 pub(crate) async fn connect(
     node: &Enode,
     limit: Duration,
@@ -114,8 +114,8 @@ pub(crate) async fn connect(
 
 /// Sets up a connection with any node.
 ///
-/// Announces the capabilities that the remote announced. Otherwise it could refuse the connection, as
-/// one with a "useless peer".
+/// Announces the same capabilities as the remote. Otherwise the remote could disconnect this side as a
+/// "useless peer".
 pub(crate) async fn set_up(
     stream: TcpTransport,
     key: &SecretKey,
@@ -126,7 +126,7 @@ pub(crate) async fn set_up(
     set_up_with(stream, key, remote, limit, answer).await
 }
 
-/// Like [`set_up`], but with this answer to the remote's Hello.
+/// Like [`set_up`], but `answer` makes our Hello from the remote's.
 pub(crate) async fn set_up_with(
     stream: TcpTransport,
     key: &SecretKey,
@@ -151,7 +151,8 @@ pub(crate) async fn set_up_with(
 /// Makes a Hello with these capabilities, or as many of them as fit.
 pub(crate) fn greeting(client: &'static str, offered: Vec<Capability>, key: &SecretKey) -> Hello {
     let mut hello = Hello::new(client, offered, key.public_key());
-    // They come from a Hello that was not too large, but our name may be longer.
+    // The capabilities come from a Hello that was not too large, but ours may be too large with a longer
+    // client name.
     while hello.encode().len() > MAX_HELLO && hello.capabilities.pop().is_some() {}
     hello
 }

@@ -1,4 +1,4 @@
-//! Standard output, for people or for programs.
+//! Prints results to standard output, for people or for programs.
 
 use std::fmt::Display;
 use std::io;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::lines::{Lines, Unwritten};
 
-/// The time for the output of a command that was interrupted or has failed.
+/// How long an interrupted or failed command waits until its output is written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The number of digits of a node id that a terminal shows.
@@ -38,7 +38,7 @@ impl Output {
         Self::to(io::stdout(), json, failed)
     }
 
-    /// Makes an output for people over a writer of whole texts.
+    /// Makes an output for people that passes whole texts to `writer`.
     #[cfg(unix)]
     pub(crate) fn over(
         sink: impl io::Write + Send + 'static,
@@ -138,7 +138,7 @@ impl Output {
             sleep(PATIENCE).await;
         };
         tokio::select! {
-            // Output that is written already comes first.
+            // Check the output first: if all is written, the time no longer matters.
             biased;
             () = self.lines.written() => {}
             () = given_up => {}
@@ -183,7 +183,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// Escapes the characters in a line of JSON that a terminal must not show.
 ///
-/// They occur in strings only, and those below U+0020 are escaped already.
+/// These characters occur only in strings, and those below U+0020 are already escaped.
 fn escape(json: String) -> String {
     if !json.contains(is_hostile) {
         return json;
@@ -199,7 +199,7 @@ fn escape(json: String) -> String {
     safe
 }
 
-/// Returns whether a character can control a terminal or move what follows.
+/// Returns whether a character can control a terminal or move the text after it.
 fn is_hostile(char: char) -> bool {
     let line_ends = '\u{2028}'..='\u{2029}';
     let marks = '\u{200e}'..='\u{200f}';
@@ -231,7 +231,8 @@ impl From<&SharedCapability> for CapabilityReport {
     }
 }
 
-/// For capabilities that are not shared: their number of codes is not transmitted.
+/// Converts a capability that is not shared. It has no codes, because a Hello does not contain their
+/// number.
 impl From<&Capability> for CapabilityReport {
     fn from(capability: &Capability) -> Self {
         Self {
@@ -243,7 +244,7 @@ impl From<&Capability> for CapabilityReport {
     }
 }
 
-/// `bench/1 0x10–0x17`, or without the codes.
+/// Formats as `bench/1 0x10–0x17`, or as `bench/1` if the codes are not known.
 impl Display for CapabilityReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", printable(&self.name), self.version)?;

@@ -19,12 +19,12 @@ pub(crate) const SHOWN: Duration = Duration::from_secs(1);
 pub(crate) struct Progress(Option<Lines>);
 
 impl Progress {
-    /// Starts the line, which programs do not get.
+    /// Starts the line, unless the output is for programs.
     pub(crate) fn start(is_for_programs: bool) -> Self {
         if is_for_programs || !io::stderr().is_terminal() {
             return Self(None);
         }
-        // Lost updates need no report.
+        // Lost updates are not reported.
         let lines = Lines::start(io::stderr(), |_| String::new(), CancellationToken::new());
         Self(lines.ok())
     }
@@ -58,7 +58,7 @@ impl Progress {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let done = loop {
             tokio::select! {
-                // The work first: updates must not delay it.
+                // Poll the work first, so that updates do not delay it.
                 biased;
                 done = &mut work => break done,
                 _ = turns.tick() => self.show(&text()),

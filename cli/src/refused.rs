@@ -1,4 +1,4 @@
-//! System errors with what to do about them.
+//! Describes system errors, and what to do about them.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ pub(crate) enum Refused {
     Make,
 }
 
-/// As a verb.
+/// Formats the operation as a verb.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

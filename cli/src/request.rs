@@ -18,9 +18,9 @@ pub const LONGEST: usize = 4096;
 /// A request to a running node: one JSON object with a `command`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Asks for something.
+    /// A request that changes nothing.
     Query(Query),
-    /// Changes something.
+    /// A request that changes the node.
     Change(Change),
     /// Ends the node.
     Stop,
@@ -28,7 +28,7 @@ pub enum Request {
 
 /// A request that changes nothing.
 ///
-/// A variant without fields has braces, because serde lets unknown fields of a unit variant pass.
+/// A variant without fields has braces, because serde does not reject unknown fields of a unit variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 #[allow(
@@ -111,7 +111,7 @@ impl From<Change> for Request {
 pub enum Answer<T> {
     /// The result.
     Ok(T),
-    /// The reason why there is none, in one sentence.
+    /// The reason why there is no result, in one sentence.
     Error(String),
 }
 
@@ -120,7 +120,7 @@ pub enum Answer<T> {
 pub struct Changed {
     /// Whether the change outlasts the node's next start.
     pub kept: bool,
-    /// The ban that keeps an added or trusted node out, if there is one.
+    /// The ban of an added or trusted node, if the node is banned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<BanInfo>,
 }
@@ -128,7 +128,7 @@ pub struct Changed {
 /// An event of a running node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number. A gap before the next one stands for lost events.
+    /// The number of the event. A gap before the next number stands for lost events.
     pub number: u64,
     /// The JSON object that `listen` prints.
     #[serde(flatten)]
@@ -153,9 +153,9 @@ pub struct TableInfo {
     pub live: usize,
 }
 
-/// The reason why a line is no request.
+/// The reason why a line is not a valid request.
 ///
-/// Its text repeats no keys.
+/// The text form of this error repeats no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRequest(String);
 
@@ -168,7 +168,7 @@ impl fmt::Display for NoRequest {
 impl std::error::Error for NoRequest {}
 
 impl Request {
-    /// Reads a line.
+    /// Reads a request from a line.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl Serialize for Request {
     }
 }
 
-/// Written by hand, because the error of an untagged enum names neither command nor field.
+/// This is written by hand, because serde's error for an untagged enum names neither command nor field.
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::deserialize(deserializer)?;

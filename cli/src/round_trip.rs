@@ -1,4 +1,4 @@
-//! The round trip of a peer, in one word.
+//! Describes the round trip of a peer in one word.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use peermux::peer::PeerInfo;
 
 use crate::human;
 
-/// The age from which an unanswered Ping is shown, in milliseconds.
+/// The age of an unanswered Ping from which it is shown, in milliseconds.
 const SILENT_MS: u64 = 1000;
 
 /// The round trip of a peer's Pings.
@@ -15,7 +15,7 @@ const SILENT_MS: u64 = 1000;
 pub(crate) enum RoundTrip {
     /// The peer has not answered a Ping yet.
     Unknown,
-    /// The median, in microseconds.
+    /// The median of the round trips, in microseconds.
     Median(u64),
     /// A Ping has not been answered for this time, in milliseconds.
     Silent(u64),
@@ -40,7 +40,7 @@ impl RoundTrip {
     }
 }
 
-/// `0.2 ms`, or `>12s` while a Ping is unanswered.
+/// Formats as `0.2 ms`, or as `>12s` while a Ping is unanswered.
 impl fmt::Display for RoundTrip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&match self {

@@ -7,11 +7,11 @@
     allow(dead_code, reason = "there is nobody to notify")
 )]
 pub(crate) enum State<'a> {
-    /// It accepts connections; with the text for `systemctl status`.
+    /// The node accepts connections. The text is for `systemctl status`.
     Ready(&'a str),
-    /// It reads its configuration again. [`State::Ready`] follows.
+    /// The node reads its configuration again. [`State::Ready`] follows.
     Reloading,
-    /// It is ending.
+    /// The node is ending.
     Stopping,
 }
 

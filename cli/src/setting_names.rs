@@ -1,4 +1,4 @@
-//! The names of a node's settings, and plain errors about their values.
+//! Knows the names of a node's settings, and makes plain errors about their values.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 
-/// A setting is suggested if its similarity to a name exceeds this; 1 means equal.
+/// A setting is suggested if its similarity to a wrong name exceeds this. Equal names have 1.
 const ALIKE: f64 = 0.8;
 
 /// The full names of all settings, such as `memory.per_peer`.
@@ -22,9 +22,9 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 
 #[derive(Debug, Default)]
 struct Names {
-    /// Settings that hold others.
+    /// The names of settings that contain other settings.
     tables: BTreeSet<String>,
-    /// All other settings.
+    /// The names of all other settings.
     values: BTreeSet<String>,
 }
 
@@ -50,7 +50,7 @@ pub fn joined(within: &str, name: &str) -> String {
     }
 }
 
-/// Returns whether the setting with this full name holds others.
+/// Returns whether the setting with this full name contains other settings.
 pub(crate) fn is_table(name: &str) -> bool {
     NAMES.tables.contains(name)
 }

@@ -1,10 +1,10 @@
-//! Changing settings of a node by their names.
+//! Changes settings of a node by their names.
 
 use peermux::ServerConfig;
 use peermux_cli::setting_names::{in_words, unknown};
 use serde_json::Value;
 
-/// Returns a configuration with new values of settings, named such as `memory.per_peer`.
+/// Returns a configuration with new values for settings that have names such as `memory.per_peer`.
 pub(crate) fn changed(
     config: &ServerConfig,
     settings: impl IntoIterator<Item = (String, Value)>,
@@ -18,7 +18,7 @@ pub(crate) fn changed(
         }
         let given = value.to_string();
         *place = value;
-        // One at a time, so that the error names the wrong one.
+        // Check after each setting, so that the error names the wrong one.
         let read = serde_json::from_value(all.clone());
         changed = read.map_err(|error| {
             let why = in_words(&error.to_string());

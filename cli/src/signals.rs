@@ -11,17 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 /// The time in which further signals count as the first one.
 ///
-/// A shell and a supervisor may both send one, and a key may be held down.
+/// A shell and a supervisor may both send a signal, and a key may be held down.
 const ONE_WISH: Duration = Duration::from_secs(1);
 
 /// The effects of SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts {
-    /// Asks the command to end cleanly. A failed write to standard output cancels it too.
+    /// Cancelled by the first signal: the command must end cleanly. A failed write to standard output
+    /// cancels this too.
     pub(crate) once: CancellationToken,
-    /// Asks the command to end without waiting for its peers.
+    /// Cancelled by the second signal: the command must end without waiting for its peers.
     pub(crate) twice: CancellationToken,
-    /// Counts SIGHUP without a terminal, which asks to read the configuration again.
+    /// Counts the SIGHUPs to a process without a terminal. Each asks to read the configuration again.
     hangups: watch::Sender<u64>,
 }
 
@@ -33,9 +34,9 @@ enum Wish {
 }
 
 impl Interrupts {
-    /// Catches these signals from now on, on a separate thread.
+    /// Catches SIGINT, SIGTERM and SIGHUP from now on, on a separate thread.
     ///
-    /// A command may hang in a system call, such as one that opens a file.
+    /// The thread is separate because a command may hang in a system call, such as one that opens a file.
     pub(crate) fn watch() -> io::Result<Self> {
         let interrupts = Self::default();
         let watched = interrupts.clone();
@@ -67,13 +68,13 @@ impl Interrupts {
         }
     }
 
-    /// Returns a receiver that changes with each SIGHUP without a terminal.
+    /// Returns a receiver that changes with each SIGHUP to a process without a terminal.
     #[cfg(unix)]
     pub(crate) fn hangups(&self) -> watch::Receiver<u64> {
         self.hangups.subscribe()
     }
 
-    /// Handles a signal that asks for the end, and keeps the time of the first.
+    /// Handles a signal that asks for the end. Stores the time of the first such signal.
     fn note(&self, first: &mut Option<Instant>) {
         match first {
             None => {
@@ -101,7 +102,7 @@ mod unix {
     pub(super) struct Signals {
         interrupt: Signal,
         terminate: Signal,
-        /// `None` if the process was started with SIGHUP ignored, as by `nohup`.
+        /// SIGHUP; `None` if the process was started with SIGHUP ignored, as by `nohup`.
         hangup: Option<Signal>,
         has_terminal: bool,
     }
@@ -124,7 +125,7 @@ mod unix {
         /// Waits for a signal.
         pub(super) async fn next(&mut self) -> Wish {
             tokio::select! {
-                // Signals that end the command first.
+                // Check the signals that end the command first.
                 biased;
                 _ = self.interrupt.recv() => Wish::End,
                 _ = self.terminate.recv() => Wish::End,
@@ -140,12 +141,13 @@ mod unix {
         }
     }
 
-    /// Returns whether the process has a controlling terminal, whose end SIGHUP reports.
+    /// Returns whether the process has a controlling terminal. If so, SIGHUP reports that the terminal has
+    /// closed.
     fn has_terminal() -> bool {
         fs::File::open("/dev/tty").is_ok()
     }
 
-    /// Returns whether SIGHUP is ignored already. Known on Linux only.
+    /// Returns whether the process was started with SIGHUP ignored. This is known only on Linux.
     fn ignores_hangup() -> bool {
         let status = fs::read_to_string("/proc/self/status");
         status.is_ok_and(|status| ignored(&status) & 1 != 0)

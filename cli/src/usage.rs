@@ -16,7 +16,7 @@ pub(crate) fn answer(error: Error) -> ExitCode {
     let error = without_keys(error);
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
-        // A closed standard error leaves no way to report this.
+        // An error is ignored, because there is no way to report a closed standard error.
         _ if error.use_stderr() => ExitCode::from(WRONG_USAGE),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => crate::report(&Unwritten::from(error).into(), Form::Text),
@@ -37,7 +37,7 @@ fn without_keys(mut error: Error) -> Error {
         let shown = withhold_keys(text);
         if shown != *text {
             error.insert(kind, ContextValue::String(shown));
-            // The suggestion quotes the text too.
+            // The suggestion is removed too, because it quotes the text.
             error.remove(ContextKind::Suggested);
         }
     }

@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 /// The number of digits of a whole id.
 const WHOLE: usize = 64;
 
-/// A node that a user named by its id or first digits, enode URL or record.
+/// A node, given by its id or first digits, enode URL or record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Id(NodeId),

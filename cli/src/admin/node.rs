@@ -22,7 +22,7 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     /// Cancelled by a request to stop.
     pub(crate) stop: CancellationToken,
-    /// The list in which added and trusted nodes are kept, if the node has a data directory.
+    /// The list of added and trusted nodes, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
     /// The address at which metrics are served.
     pub(crate) metrics: Option<SocketAddr>,

@@ -31,7 +31,7 @@ const PIECE: usize = 64 << 10;
 /// The time after which a connection without a whole request is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The time limit for carrying out a request, and for the client to read the answer.
+/// The time limit for a request, and for the client to read its answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The pause after a failed accept. Such a failure is most likely a lack of file descriptors.

@@ -39,7 +39,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Listen(args) => listen::run(args, key, out, interrupts).await,
         #[cfg(unix)]
         Command::Peers(args) => tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),
@@ -48,7 +48,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Top(args) => top::run(args, out, interrupted).await,
         #[cfg(unix)]
         Command::Why(args) => tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = why::run(&args, out) => result,
             () = interrupted.cancelled() => Ok(()),
@@ -61,7 +61,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Crawl(args) => crawl::run(args, key.load_or_random()?, out, interrupted).await,
         Command::Dns(args) => dns::run(args, key, out, interrupted).await,
         Command::Config(args) => tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = config::run(&args, out) => result,
             () = interrupted.cancelled() => Ok(()),
@@ -78,7 +78,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
     }
 }
 
-/// Prints a failed connection for programs. People read it on standard error.
+/// Prints a failed connection, if programs read the output. People read it on standard error.
 fn with_trouble(result: Result<(), Failure>, out: &Output) -> Result<(), Failure> {
     if let Err(Failure::Connection(trouble)) = &result
         && out.is_json()

@@ -23,7 +23,7 @@ use crate::human;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, micros};
 
-/// The limit on times: a day.
+/// The maximum of each time in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 const EXAMPLES: &str = "\
@@ -101,7 +101,7 @@ impl fmt::Display for Greeting {
     }
 }
 
-/// The whole report, for programs.
+/// The whole report, as programs get it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "pong")]
 struct Report {
@@ -131,7 +131,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let setting_up = set_up(&args, &key);
     let (greeting, mut pinger) = tokio::select! {
-        // A failure that is ready comes first.
+        // Check the result first: a failure is returned despite an interrupt.
         biased;
         result = setting_up => result?,
         () = interrupted.cancelled() => return Ok(()),
@@ -141,7 +141,7 @@ pub(crate) async fn run(
         pinger.ping(args.count, args.interval, out).await
     };
     let result = tokio::select! {
-        // A result that is ready comes first.
+        // Check the result first: if it is ready, an interrupt no longer matters.
         biased;
         result = pinging => result,
         () = interrupted.cancelled() => Ok(()),
@@ -205,11 +205,11 @@ impl Pinger {
         }
     }
 
-    /// Waits until a time, and handles messages meanwhile.
+    /// Waits until `at`, and handles messages meanwhile.
     async fn idle_until(&mut self, at: Instant) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                // The time first: messages may never stop.
+                // Check the time first, because messages may arrive without a pause.
                 biased;
                 () = sleep_until(at) => return Ok(()),
                 received = self.receive() => received?,
@@ -241,18 +241,19 @@ impl Pinger {
         sent.map_err(|error| Trouble::broken(self.addr, &error).into())
     }
 
-    /// Sends a Disconnect and waits for the end, within the time limit.
+    /// Sends a Disconnect and waits until the remote closes, within the time limit. Returns the round
+    /// trips.
     async fn close(mut self) -> Vec<f64> {
         let deadline = Instant::now() + self.limit;
         let leave = async {
             let reason = DisconnectReason::CLIENT_QUITTING.encode();
             self.send(ids::DISCONNECT, &reason).await.ok()?;
             self.framed.close().await.ok()?;
-            // The remote closes its side after it has read the Disconnect.
+            // Read until the remote closes its side, which it does after it has read the Disconnect.
             while let Some(Ok(_)) = self.framed.next().await {}
             Some(())
         };
-        // A remote that does not close in time makes no difference.
+        // It makes no difference if the remote does not close in time.
         let _ = timeout_at(deadline, leave).await;
         self.rtt_us
     }

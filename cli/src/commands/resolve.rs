@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::networks::Network;
 use crate::output::Output;
 
-/// The time for the slower version after the other one has found the node.
+/// How long the search by one version may continue after the other has succeeded.
 const MORE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
@@ -111,7 +111,7 @@ pub(crate) async fn run(
         Search::new(args, key)?.run().await
     };
     let found = tokio::select! {
-        // A result that is ready comes first.
+        // Check the result first: if it is ready, an interrupt no longer matters.
         biased;
         found = searching => found?,
         () = interrupted.cancelled() => return Ok(()),
@@ -119,7 +119,7 @@ pub(crate) async fn run(
     out.tell(&found)
 }
 
-/// Returns the results of two searches. After one has succeeded, the other has [`MORE`] time.
+/// Returns the results of two searches. After one search has succeeded, the other may take [`MORE`] time.
 async fn both<T>(
     one: impl Future<Output = Result<T, Failure>>,
     other: impl Future<Output = Result<T, Failure>>,
@@ -172,12 +172,12 @@ impl Search {
         Ok(search)
     }
 
-    /// Returns all nodes that were named.
+    /// Returns all nodes that the user named.
     fn named(&self) -> impl Iterator<Item = &Node> {
         self.node.iter().chain(&self.bootnodes)
     }
 
-    /// Returns their addresses for discovery.
+    /// Returns the addresses for discovery of all named nodes.
     fn endpoints(&self) -> impl Iterator<Item = SocketAddr> {
         let contacts = self
             .named()
@@ -185,7 +185,7 @@ impl Search {
         contacts.map(|contact| contact.udp_addr())
     }
 
-    /// Returns the address to bind: IPv4, unless only IPv6 nodes were named.
+    /// Returns the address to bind: IPv4 if any named node has it, else IPv6.
     fn bind(&self) -> SocketAddr {
         if self.endpoints().any(|addr| addr.is_ipv4()) {
             (Ipv4Addr::UNSPECIFIED, 0).into()
@@ -194,13 +194,13 @@ impl Search {
         }
     }
 
-    /// Returns whether nodes of private networks were named, which are then searched too.
+    /// Returns whether to search private networks too: if a named node is on one.
     fn private_networks(&self) -> bool {
         self.endpoints()
             .any(|addr| Reach::of(addr.ip()) != Reach::Public)
     }
 
-    /// Makes our own record, without an address: no node needs to find us.
+    /// Makes our own record. It has no address, because no node needs to find us.
     fn own_record(&self) -> Result<NodeRecord, Failure> {
         NodeRecord::builder(1)
             .sign(&self.key)
@@ -258,7 +258,7 @@ impl Search {
                     | Discv4Error::NoAnswer { .. }
                     | Discv4Error::BadRecord { .. }
             );
-            // Each node that enters the table may know more nodes.
+            // Try again after a node has entered the table, because it may know more nodes.
             let more = async {
                 if may_come && !self.bootnodes.is_empty() {
                     arrivals.recv().await
@@ -279,7 +279,7 @@ impl Search {
         use peermux::discv5::{Discv5, Discv5Config, Sockets};
         use tokio::net::UdpSocket;
 
-        /// The pause before the nodes are asked again, which may have met others meanwhile.
+        /// The pause before the nodes are asked again. In the meantime they may have met other nodes.
         const AGAIN: Duration = Duration::from_secs(1);
 
         let records = self.named().filter_map(|node| match node {

@@ -26,10 +26,10 @@ use answer::Answer;
 /// The number of connections that are served at once; others wait.
 const CLIENTS: usize = 16;
 
-/// The time for a request and its answer together.
+/// The time limit for a request and its answer together.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The pause after a failed accept, which most likely lacked a file descriptor.
+/// The pause after a failed accept. Such a failure is most likely a lack of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The time between two runs that sort recorded values into histogram buckets.
@@ -37,7 +37,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The upper bounds of the buckets of all histograms, in seconds.
 ///
-/// A message waits for microseconds, a handshake takes milliseconds, a stalled protocol seconds.
+/// The bounds range from microseconds, which a message waits, over milliseconds, which a handshake takes,
+/// to seconds, which a protocol stalls.
 const CLASSES: &[f64] = &[
     25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0,
@@ -56,11 +57,11 @@ struct Context {
     counted: PrometheusHandle,
     /// Whether the node accepts connections.
     started: Arc<AtomicBool>,
-    /// Fires when the node begins to stop.
+    /// Cancelled when the node begins to stop.
     stopping: CancellationToken,
 }
 
-/// The line that says where metrics are served.
+/// The report that says where metrics are served.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename = "metrics")]
 pub(crate) struct Served {
@@ -76,8 +77,8 @@ impl fmt::Display for Served {
 impl Serving {
     /// Binds the socket and installs the recorder, before the node starts.
     ///
-    /// `stopping` fires when the node begins to stop. Requests are served on the node's own runtime, so
-    /// that a node that hangs is not healthy.
+    /// `stopping` is cancelled when the node begins to stop. Requests are served on the node's own runtime,
+    /// so that a node that hangs does not answer that it is healthy.
     pub(crate) async fn start(
         addr: SocketAddr,
         stopping: CancellationToken,
@@ -125,12 +126,12 @@ async fn serve(listener: TcpListener, context: Context) -> Infallible {
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = async {
-            // The semaphore is never closed.
+            // This cannot fail, because the semaphore is never closed.
             let slot = Arc::clone(&slots).acquire_owned().await.ok();
             (listener.accept().await, slot)
         };
         let (accepted, slot) = tokio::select! {
-            // The upkeep first: clients wait in the kernel.
+            // Run a due upkeep first. Clients wait in the kernel meanwhile.
             biased;
             _ = upkeep.tick() => {
                 context.counted.run_upkeep();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 
-/// A server of metrics, of which there is none.
+/// The server of metrics, which cannot exist without the feature.
 pub(crate) struct Serving(Infallible);
 
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::answer::Answer;
 
-/// The size limit of a request, in bytes. Those of Prometheus have about 300.
+/// The size limit of a request, in bytes. The requests of Prometheus have about 300 bytes.
 const LONGEST: usize = 8 << 10;
 
 /// Reads a request, and returns its path without the query, or a rejection.

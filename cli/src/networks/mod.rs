@@ -1,6 +1,6 @@
 //! Public networks by name: their bootnodes, and their lists in the DNS.
 //!
-//! None is a default. A network is used only if the user names it.
+//! No network is used by default, but only if the user names one.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl Network {
         }
     }
 
-    /// Returns its bootnodes.
+    /// Returns the bootnodes of the network.
     pub(crate) fn bootnodes(self) -> Result<Vec<Node>, Failure> {
         let lines = self.listed().lines();
         lines
@@ -45,9 +45,9 @@ impl Network {
             .collect()
     }
 
-    /// Returns the link to the list of all its nodes in the DNS.
+    /// Returns the link to the list in the DNS of all nodes of the network.
     ///
-    /// The Ethereum Foundation keeps it (<https://github.com/ethereum/discv4-dns-lists>).
+    /// The Ethereum Foundation maintains the list (<https://github.com/ethereum/discv4-dns-lists>).
     pub(crate) fn list(self) -> Result<Link, EntryError> {
         let key = "AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE";
         format!("enrtree://{key}@all.{}.ethdisco.net", self.name()).parse()

@@ -10,11 +10,11 @@ use crate::form;
 
 /// The reason why a file of nodes is rejected.
 ///
-/// No text of it repeats a key.
+/// The text form of this error repeats no keys.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeFileError {
-    /// The system failed to read it.
+    /// The system failed to read the file.
     Io(io::Error),
     /// The file is too large.
     TooLarge {
@@ -23,7 +23,7 @@ pub enum NodeFileError {
     },
     /// An entry is wrong.
     Entry {
-        /// Its line, from 1.
+        /// The line of the entry, from 1.
         line: u64,
         /// The error.
         why: WrongEntry,
@@ -34,26 +34,26 @@ pub enum NodeFileError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WrongEntry {
-    /// Its line is too long.
+    /// The line of the entry is too long.
     TooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// It is not the expected JSON, for this reason.
+    /// The entry is not the expected JSON, for this reason.
     Json(String),
-    /// It is neither an enode URL nor a record, for this reason.
+    /// The entry is neither an enode URL nor a record, for this reason.
     Node(String),
-    /// It has the id of another node.
+    /// The entry has the id of another node.
     OtherId {
-        /// The id.
+        /// The id in the entry.
         got: NodeId,
-        /// The node of its enode URL or record.
+        /// The id of the node in the entry's enode URL or record.
         of: NodeId,
     },
 }
 
 impl WrongEntry {
-    /// Returns the error of a parser without its line, which counts from another place.
+    /// Returns the error of a parser without the line, because the parser counts lines from another place.
     pub(super) fn json(error: &serde_json::Error) -> Self {
         let text = form::sentence(error);
         let place = format!(" at line {} column {}", error.line(), error.column());

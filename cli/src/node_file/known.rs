@@ -1,4 +1,4 @@
-//! The knowledge about a node.
+//! What is known about a node.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use super::{UnixTime, WrongEntry};
 
-/// All knowledge about a node: a line of a file.
+/// All that is known about a node: one line of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownNode {
-    /// Its id.
+    /// The node's id.
     pub node_id: NodeId,
-    /// Its key and its endpoint.
+    /// The node's key and endpoint.
     pub enode: Enode,
     /// The newest record that was found.
     pub record: Option<NodeRecord>,
-    /// The source that named it first.
+    /// The source that named the node first.
     pub source: Source,
     /// The outcome of the last visit; `None` if there was none.
     pub outcome: Option<Outcome>,
-    /// The client name in its Hello.
+    /// The client name in the node's Hello.
     pub client: Option<String>,
-    /// Its version of the base protocol.
+    /// The version of the base protocol in the node's Hello.
     pub p2p_version: Option<u64>,
-    /// Its capabilities, in the order of its Hello.
+    /// The node's capabilities, in the order of its Hello.
     #[serde(default, with = "capabilities")]
     pub capabilities: Vec<Capability>,
-    /// The fork identifier of `eth` in its record.
+    /// The fork identifier of `eth` in the node's record.
     pub record_fork_id: Option<String>,
-    /// Its Status, if it speaks `eth`.
+    /// The node's Status, if it speaks `eth`.
     pub eth: Option<EthStatus>,
     /// The round trip of a Ping, in microseconds.
     pub rtt_us: Option<u64>,
-    /// The failure of the last visit, if any. A node that was met may have disconnected.
+    /// The failure of the last visit, if any. A node that has sent its Hello may have disconnected later.
     pub failure: Option<FailureInfo>,
-    /// The time of its first answer.
+    /// The time of the node's first answer.
     pub first_seen: Option<UnixTime>,
-    /// The time of its last answer.
+    /// The time of the node's last answer.
     pub last_seen: Option<UnixTime>,
     /// The time of the last visit.
     pub last_check: Option<UnixTime>,
-    /// Grows by one with each visit that it answered, and halves with each other visit.
+    /// A number that grows by one with each visit that the node answers, and halves with each other visit.
     #[serde(default)]
     pub liveness: u32,
 }
@@ -86,7 +86,7 @@ impl KnownNode {
                 return Err(WrongEntry::OtherId { got, of });
             }
         }
-        // A URL cannot hold a second address.
+        // Take the endpoints from the record, because a URL cannot hold a second address.
         let named = self.record.as_ref().map(NodeRecord::to_enode);
         if let Some(named) = named.filter(|named| named.endpoint() == self.enode.endpoint()) {
             self.enode = named;
@@ -94,7 +94,7 @@ impl KnownNode {
         Ok(self)
     }
 
-    /// Returns the reason in its Disconnect, or in ours.
+    /// Returns the reason in the Disconnect that the node sent, or that this side sent.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         self.failure.as_ref()?.reason
@@ -106,7 +106,7 @@ impl KnownNode {
         self.last_seen = self.last_seen.max(Some(at));
     }
 
-    /// Takes the endpoint from a source if none is known; returns whether it did.
+    /// Takes the endpoint from a source if none is known. Returns whether it was taken.
     pub fn take_endpoint(&mut self, enode: &Enode) -> bool {
         let known = self.record.is_some() || self.enode.tcp_endpoint().is_some();
         let is_news = !known && enode.tcp_endpoint().is_some();
@@ -116,7 +116,7 @@ impl KnownNode {
         is_news
     }
 
-    /// Takes a newer record, and the endpoint in it.
+    /// Takes a record, and the endpoint in it, if the record is newer.
     pub fn take_record(&mut self, record: NodeRecord) {
         let known = self.record.as_ref().map(NodeRecord::seq);
         if record.node_id() != self.node_id || known >= Some(record.seq()) {
@@ -135,7 +135,7 @@ fn fork_id(record: &NodeRecord) -> Option<String> {
     eth::ForkId::of_record(record).map(|id| id.to_string())
 }
 
-/// Capabilities as JSON objects, like in all other output.
+/// Reads and writes capabilities as JSON objects, like all other output.
 mod capabilities {
     use peermux::Capability;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -185,29 +185,29 @@ pub enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It sent its Hello.
+    /// The node sent its Hello.
     Met,
-    /// It sent a Disconnect instead of its Hello.
+    /// The node sent a Disconnect instead of its Hello.
     Refused,
-    /// It proved its key, and then sent no valid Hello of its own.
+    /// The node proved its key, and then sent no valid Hello with its own id.
     BadHello,
-    /// It closed the connection during the handshake.
+    /// The node closed the connection during the handshake.
     HungUp,
-    /// It accepted the connection, and sent nothing.
+    /// The node accepted the connection, and sent nothing.
     Silent,
-    /// Its answer is not an RLPx handshake for this key.
+    /// The answer is not an RLPx handshake with the node's key.
     NotRlpx,
-    /// Its machine refused the connection.
+    /// The node's machine refused the connection.
     ConnectionRefused,
     /// The connection timed out.
     TimedOut,
-    /// There is no route to it.
+    /// There is no route to the node.
     Unreachable,
-    /// Its name has no address.
+    /// The node's host name has no address.
     NotResolved,
     /// The connection failed in another way, perhaps on this side.
     ConnectionFailed,
-    /// It was not dialled: it accepts no connections, or its address is not permitted.
+    /// The node was not dialled: it accepts no connections, or its address is not permitted.
     NotDialled,
 }
 
@@ -238,7 +238,7 @@ impl Outcome {
     }
 }
 
-/// For people.
+/// Formats the outcome for people.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

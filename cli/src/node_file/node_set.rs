@@ -101,7 +101,7 @@ pub(super) fn write<'a>(
 
 /// Reads a node set that begins on this line.
 ///
-/// Besides the nodes to keep, only one entry at a time is in memory.
+/// Apart from the nodes that are kept, only one entry at a time is in memory.
 pub(super) fn read(
     from: impl Read,
     first: u64,
@@ -124,14 +124,14 @@ pub(super) fn read(
         if error.is_io() {
             return NodeFileError::Io(error.into());
         }
-        // The parser counts lines from the beginning of the set.
+        // The parser counts lines from the beginning of the set, not of the file.
         let line = first.saturating_add(error.line() as u64).saturating_sub(1);
         let why = WrongEntry::json(&error);
         NodeFileError::Entry { line, why }
     })
 }
 
-/// Counts lines for errors that the parser does not find.
+/// Counts the lines that are read, for errors that the parser does not find.
 struct Counted<'a, R> {
     from: R,
     line: &'a Cell<u64>,
@@ -150,7 +150,7 @@ impl<R: Read> Read for Counted<'_, R> {
 struct Entries<'a> {
     nodes: &'a mut NodesRead,
     line: &'a Cell<u64>,
-    /// An entry with the id of another node, and its line.
+    /// The error about an entry with the id of another node, and the entry's line.
     other: &'a mut Option<(u64, WrongEntry)>,
 }
 

@@ -17,7 +17,7 @@ pub const MAX_LINE: usize = 64 << 10;
 pub struct NodesRead {
     /// The nodes, in the order of the file.
     pub nodes: Vec<KnownNode>,
-    /// The number of nodes beyond the limit.
+    /// The number of nodes that were not kept, because the limit was reached.
     pub left_out: u64,
     max: usize,
 }
@@ -63,7 +63,7 @@ pub fn read(file: impl BufRead, max: usize) -> Result<NodesRead, NodeFileError> 
     }
 }
 
-/// Returns whether the first line is one of JSON lines. A node set has no `node_id`.
+/// Returns whether the first line is one of JSON lines, which have a `node_id`.
 fn is_json_line(line: &[u8]) -> bool {
     let word = br#""node_id""#;
     line.windows(word.len()).any(|part| part == word)

@@ -108,7 +108,7 @@ fn a_node_set_keeps_what_it_has_a_place_for() {
     };
     assert_eq!(*full, wanted);
     assert_eq!(empty.enode, other.enode);
-    // A set on one line, and an empty set.
+    // A set on one line and an empty set are valid too.
     let short = text.replace('\n', "");
     assert_eq!(read_all(short).expect("the same").nodes.len(), 2);
     assert!(read_all("{}\n").expect("a set").nodes.is_empty());

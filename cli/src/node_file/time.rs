@@ -23,9 +23,9 @@ impl UnixTime {
         Self(secs.min(LATEST))
     }
 
-    /// Converts a time of the machine's clock.
+    /// Converts a time of the system's clock.
     ///
-    /// A time before 1970 becomes its beginning.
+    /// A time before 1970 becomes the beginning of 1970.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH);

@@ -18,14 +18,14 @@ const COLUMNS: &str = "node_id,host,tcp,udp,client,p2p_version,capabilities,eth_
 pub enum Format {
     /// One JSON object for each node.
     JsonLines,
-    /// A table in CSV, which is not read again.
+    /// A table in CSV, which peermux does not read.
     Csv,
     /// go-ethereum's node set.
     NodeSet,
 }
 
 impl Format {
-    /// Returns the form by file name: `.csv`, `.json` for a node set, else JSON lines.
+    /// Returns the form by file name: `.csv`, `.json` for a node set, otherwise JSON lines.
     #[must_use]
     pub fn of_name(path: &Path) -> Self {
         let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);

@@ -6,16 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use peermux::node::Reach;
 use peermux::{Endpoint, Host, NodeId};
 
-/// The number of nodes at one public address that are dialled at once.
+/// How many nodes at one public address are dialled at once.
 const AT_ONCE: usize = 2;
 
-/// The number of nodes that are dialled at one address and port.
+/// How many nodes are dialled at one address and port during a crawl.
 ///
-/// Ids cost nothing: without a limit, a node that names many of them would direct as many connections at
-/// a machine of its choice.
+/// Ids cost nothing. Without a limit, a node could announce many ids at the address of some machine, and so
+/// direct as many connections at that machine.
 const AT_ONE_PORT: u32 = 4;
 
-/// The nodes that are dialled at each address, and those that wait.
+/// Counts the dials at each address, and keeps the nodes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     busy: HashMap<IpAddr, usize>,
@@ -26,11 +26,12 @@ pub(super) struct Addresses {
 /// The permission to dial a node.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may be dialled. The address is busy until [`Addresses::free`].
+    /// The node may be dialled. Its address counts as busy until [`Addresses::free`].
     Now,
-    /// Others are being dialled there. [`Addresses::free`] returns the node at its turn.
+    /// Other nodes are being dialled at the address. [`Addresses::free`] returns the node when it is its
+    /// turn.
     Later,
-    /// The limit of its address and port was reached.
+    /// The node may not be dialled: the limit of its address and port was reached.
     Never,
 }
 
@@ -56,7 +57,7 @@ impl Addresses {
         Turn::Now
     }
 
-    /// Frees the addresses of a finished dial, and returns the next nodes there.
+    /// Frees the addresses of a finished dial, and returns the next nodes to dial there.
     pub(super) fn free(&mut self, endpoints: &[Endpoint]) -> Vec<NodeId> {
         for ip in limited(endpoints) {
             if let Some(busy) = self.busy.get_mut(&ip) {
@@ -69,9 +70,9 @@ impl Addresses {
         self.next(endpoints)
     }
 
-    /// Returns a waiting node for each of these addresses that has room.
+    /// Returns a waiting node for each address in `endpoints` that has room.
     ///
-    /// To be called also if a node does not use its turn.
+    /// This must also be called if a node does not use its turn.
     pub(super) fn next(&mut self, endpoints: &[Endpoint]) -> Vec<NodeId> {
         let mut next = Vec::new();
         for ip in limited(endpoints) {
@@ -93,7 +94,7 @@ impl Addresses {
     }
 }
 
-/// Returns the addresses for which the limit holds.
+/// Returns the addresses to which the limit [`AT_ONCE`] applies: public ones.
 fn limited(endpoints: &[Endpoint]) -> Vec<IpAddr> {
     let mut ips: Vec<_> = endpoints
         .iter()

@@ -1,4 +1,4 @@
-//! Carries out the plan.
+//! Carries out the plan of a crawl.
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::{Progress, SHOWN};
 
-/// The interval between saves, in updates of the line on the terminal.
+/// The interval between saves, in updates of the progress line.
 const SAVED: u32 = 60;
 
 /// A running crawl.
@@ -90,7 +90,7 @@ impl Crawl<'_> {
                 break;
             }
             tokio::select! {
-                // The end first, then finished visits, whose places new ones need.
+                // Check the end first, and finished visits second, because they make room for new visits.
                 biased;
                 () = interrupted.cancelled() => break,
                 () = sleep_until(self.until) => break,
@@ -106,7 +106,7 @@ impl Crawl<'_> {
             }
         }
         visitor.stop.cancel();
-        // The visits under way disconnect, within a short time.
+        // The visits under way disconnect, which takes a short time.
         while let Some(done) = tasks.next().await {
             self.take_done(done);
         }
@@ -144,7 +144,7 @@ impl Crawl<'_> {
         }
     }
 
-    /// Prints the nodes whose visit has ended, unless they go into a file.
+    /// Prints the nodes whose visit has ended, unless they only go into a file.
     fn tell_finished(&mut self) -> Result<(), Failure> {
         let finished = self.plan.take_finished();
         if self.files.take_nodes() && !self.out.is_json() {

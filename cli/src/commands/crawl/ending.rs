@@ -10,15 +10,16 @@ const QUIET: u32 = 16;
 
 /// The time without an answer after which a walk ends.
 ///
-/// A silent node is asked twice in this time.
+/// The time is enough to ask a silent node twice.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Watches the sources of nodes.
+/// Watches the sources of nodes to decide when a crawl is complete.
 #[derive(Debug)]
 pub(super) struct Ending {
     /// The walk of each version of discovery.
     ///
-    /// One may repeat fast answers while the other one still finds new nodes.
+    /// The walks are counted separately: one version may only repeat known nodes quickly while the other
+    /// still finds new ones.
     walks: Vec<Walk>,
     /// The number of lists in the DNS that are still being read.
     lists: usize,
@@ -49,7 +50,7 @@ impl Ending {
         }
     }
 
-    /// Notes the end of a lookup, and whether it had an answer.
+    /// Notes that a lookup has ended, and whether any node answered.
     pub(super) fn looked_up(&mut self, version: Source, answered: bool, now: Instant) {
         let walk = self.walks.iter_mut().find(|walk| walk.version == version);
         if let Some(walk) = walk.filter(|_| answered) {

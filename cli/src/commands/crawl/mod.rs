@@ -42,7 +42,7 @@ use plan::{Limits, Plan};
 use sources::{Sources, Start};
 use visit::Visitor;
 
-/// The number of nodes of a file from which discovery starts.
+/// The maximum number of bootnodes and nodes of a file from which discovery starts.
 const SEEDS: usize = 256;
 
 pub(crate) async fn run(
@@ -106,7 +106,7 @@ pub(crate) async fn run(
     walked.and(crawl.conclude())
 }
 
-/// Returns the start of discovery, which needs a node or a list.
+/// Returns what discovery starts with. Without a node or a list, no version of discovery runs.
 fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -> Start {
     let somebody = !(seeds.is_empty() && args.lists.is_empty());
     let walks_by = |version| somebody && args.discovery.contains(&version);
@@ -132,7 +132,7 @@ fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     plan
 }
 
-/// Returns the first nodes of discovery: bootnodes, then those of a file by last answer.
+/// Returns the first nodes of discovery: bootnodes, then nodes of a file, by last answer.
 fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
     let mut known: Vec<_> = known.iter().collect();
     known.sort_by_key(|node| Reverse(node.last_seen));

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use peermux::node::Reach;
 use peermux::{Endpoint, Enode, Host, Node};
 
-/// Public addresses, and those of private networks and of this machine if permitted.
+/// Permits public addresses, and perhaps those of private networks and of this machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permitted {
     private_networks: bool,
 }
 
 impl Permitted {
-    /// Permits private networks if the user asks for them, or named a bootnode on one.
+    /// Permits private networks if the user asks for them, or names a bootnode on one.
     pub(super) fn new(asked: bool, bootnodes: &[Node]) -> Self {
         let mut ips = bootnodes.iter().filter_map(|node| match node.endpoint() {
             Some(endpoint) => match endpoint.host {
@@ -39,7 +39,8 @@ impl Permitted {
         }
     }
 
-    /// Returns the endpoints that may be dialled. A name is checked after it is resolved.
+    /// Returns the endpoints of a node that may be dialled. A host name is checked later, when it is
+    /// resolved.
     pub(super) fn endpoints(self, enode: &Enode) -> Vec<Endpoint> {
         let permitted = |endpoint: &&Endpoint| match endpoint.host {
             Host::Ip(ip) => self.ip(ip),
@@ -48,7 +49,7 @@ impl Permitted {
         enode.tcp_endpoints().filter(permitted).cloned().collect()
     }
 
-    /// Returns whether a node may be asked by UDP.
+    /// Returns whether requests over UDP may be sent to a node.
     pub(super) fn asks(self, enode: &Enode) -> bool {
         enode
             .endpoint()

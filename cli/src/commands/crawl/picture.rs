@@ -1,15 +1,15 @@
 //! Draws the summary as bars in SVG.
 //!
-//! A library for plots would be the largest part of the command line.
+//! No library for plots is used, because it would be the largest part of the command line.
 
 use std::fmt::Write;
 
 use super::summary::Summary;
 
-/// All lengths are in pixels.
+/// The width of the picture. All lengths are in pixels.
 const WIDTH: usize = 800;
 const MARGIN: usize = 24;
-/// The left end of the bars, and their largest length.
+/// The left end of the bars; the maximum length of a bar follows.
 const BARS: usize = 320;
 const LONGEST: usize = 380;
 const ROW: usize = 22;
@@ -79,7 +79,7 @@ fn label(kind: &str) -> String {
     }
 }
 
-/// Escapes a text for XML, since names come from other nodes.
+/// Escapes a text for XML, because names that come from other nodes may contain markup.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

@@ -21,18 +21,18 @@ pub(super) struct Limits {
 /// The next step for a node.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Ask it for its record.
+    /// Ask the node for its record.
     Fetch(Enode),
-    /// Dial it at one of its endpoints.
+    /// Dial the node at one of its endpoints.
     Dial(Enode),
 }
 
-/// The state of a node. Each is dialled once.
+/// The state of a node in the crawl. Each node is dialled once.
 #[derive(Debug)]
 enum State {
     Waiting,
     Fetching,
-    /// Its record was requested, or is not needed.
+    /// The node's record was requested, or is not needed.
     Ready,
     Dialling(Vec<Endpoint>),
     Done,
@@ -59,10 +59,10 @@ pub(super) struct Plan {
     own: NodeId,
     limits: Limits,
     permitted: Permitted,
-    /// Whether records can be requested.
+    /// Whether records can be requested from nodes.
     fetches: bool,
     nodes: BTreeMap<NodeId, Entry>,
-    /// The unvisited nodes first, then those with the oldest visits.
+    /// The nodes to visit: first those never visited, then those visited longest ago.
     waiting: BTreeMap<(Option<UnixTime>, u64), NodeId>,
     ready: VecDeque<NodeId>,
     addresses: Addresses,
@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Adds a node of an earlier run, and returns whether it is new.
+    /// Adds a node of an earlier run. Returns false if the node is known or the plan is full.
     pub(super) fn resume(&mut self, node: KnownNode) -> bool {
         if node.node_id == self.own || self.nodes.contains_key(&node.node_id) {
             return false;
@@ -109,14 +109,14 @@ impl Plan {
         true
     }
 
-    /// Counts nodes that are not kept because the limit is reached.
+    /// Counts nodes that are not kept, because the limit is reached.
     pub(super) fn turn_away(&mut self, nodes: u64) {
         self.turned_away = self.turned_away.saturating_add(nodes);
     }
 
-    /// Adds a node from a source, and returns whether it is new.
+    /// Adds a node from a source. Returns true if the node is new and is kept.
     ///
-    /// `seen` is the time if the node has answered.
+    /// If the node has answered, `seen` is the time of the answer.
     pub(super) fn found(&mut self, node: Node, source: Source, seen: Option<UnixTime>) -> bool {
         let id = node.node_id();
         let is_new = !self.nodes.contains_key(&id) && {
@@ -138,7 +138,7 @@ impl Plan {
         is_new
     }
 
-    /// Queues a node that could not be dialled before.
+    /// Queues a node again that could not be dialled before.
     fn try_again(&mut self, id: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(id)
             && matches!(entry.state, State::Done)
@@ -150,7 +150,7 @@ impl Plan {
         }
     }
 
-    /// Returns the next step, if there is a free place.
+    /// Returns the next step, unless as many visits are running as permitted.
     pub(super) fn next(&mut self, at: UnixTime) -> Option<(NodeId, Step)> {
         while self.counts.running < self.limits.at_once {
             let ready = self.ready.pop_front();
@@ -164,7 +164,7 @@ impl Plan {
         None
     }
 
-    /// Begins the next step of a node, if its address has room.
+    /// Begins the next step of a node, if its address has room for a dial.
     fn begin(&mut self, id: NodeId, at: UnixTime) -> Option<Step> {
         let entry = self.nodes.get_mut(&id)?;
         let KnownNode { enode, record, .. } = &entry.node;
@@ -251,12 +251,12 @@ impl Plan {
         }
     }
 
-    /// Returns the nodes whose visit has ended since the last call.
+    /// Returns the nodes whose visits have ended since the last call.
     pub(super) fn take_finished(&mut self) -> Vec<NodeId> {
         std::mem::take(&mut self.finished)
     }
 
-    /// Returns whether no node is being visited, or waits for a visit.
+    /// Returns whether no visit is running or waiting.
     pub(super) fn is_idle(&self) -> bool {
         self.counts.running == 0 && self.ready.is_empty() && self.waiting.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The line of a node in the output.
+//! Prints the line of a node.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::output::{printable, reason_text};
 
-/// The result of a visit.
+/// The line about a node, printed after its visit.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "node")]
 pub(super) struct Line<'a> {

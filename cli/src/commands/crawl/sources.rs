@@ -16,30 +16,30 @@ use tokio::time::sleep;
 use super::permitted::Permitted;
 use crate::failure::Failure;
 
-/// The capacity of the queue of news. A source waits while it is full.
+/// The capacity of the queue of news. A source waits while the queue is full.
 const NEWS: usize = 256;
 
-/// The number of simultaneous lookups in each version of discovery.
+/// How many lookups run at once in each version of discovery.
 const WALKERS: usize = 4;
 
 /// The pause between two lookups of a walker.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The number of nodes of lists that are passed to discovery.
+/// How many nodes of a list are passed to discovery.
 ///
-/// A list may be the only start that is given.
+/// Discovery needs them if the user gives a list and no node to start from.
 const INTRODUCED: usize = 32;
 
-/// A list counts as read after this many repeated nodes more than it has.
+/// A list of `n` nodes counts as read after `n` plus this many repetitions.
 const REPEATED: usize = 16;
 
-/// The largest number of nodes that are read from a list.
+/// The maximum number of nodes that are read from a list.
 const LONGEST_LIST: usize = 100_000;
 
-/// News of a source.
+/// News from a source of nodes.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A node. With `proven`, it has answered.
+    /// The source named a node. If `proven` is set, the node has answered.
     Found {
         node: Node,
         source: Source,
@@ -51,7 +51,7 @@ pub(super) enum News {
     ListRead,
 }
 
-/// The start of discovery.
+/// What discovery starts with.
 #[derive(Debug, Clone)]
 pub(super) struct Start {
     pub(super) key: SecretKey,
@@ -98,7 +98,7 @@ impl Sources {
             #[cfg(feature = "discv5")]
             v5: None,
         };
-        // Without an address, so that no node dials back.
+        // The record has no address, so that no node dials the crawler.
         let record = NodeRecord::builder(now.millis())
             .sign(&start.key)
             .map_err(Failure::because)?;
@@ -208,13 +208,13 @@ impl Sources {
     }
 }
 
-/// Binds a socket for both families, if possible, else for the first seed's.
+/// Binds a socket for IPv4 and IPv6, or only for the first seed's family.
 fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     std::net::UdpSocket::bind(any).or_else(|_| std::net::UdpSocket::bind(unspecified(seeds.next())))
 }
 
-/// Binds a socket for the family of the first seed.
+/// Binds a socket for the address family of the first seed.
 #[cfg(feature = "discv5")]
 fn bind_v5(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let socket = std::net::UdpSocket::bind(unspecified(seeds.next()))?;
@@ -222,7 +222,7 @@ fn bind_v5(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::
     Ok(socket)
 }
 
-/// Returns the unspecified address of a family, by default IPv4.
+/// Returns the unspecified address of the same family as `of`, by default IPv4.
 fn unspecified(of: Option<SocketAddr>) -> SocketAddr {
     let ip = match of {
         Some(SocketAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -234,7 +234,7 @@ fn unspecified(of: Option<SocketAddr>) -> SocketAddr {
 /// Forwards nodes that have proven their address.
 async fn tell_found(mut found: EventStream<Found>, news: mpsc::Sender<News>) {
     while let Some(event) = found.recv().await {
-        // A later lookup finds missed nodes again.
+        // Nodes in missed events are found again by a later lookup.
         let Ok(Found {
             contact, record, ..
         }) = event
@@ -291,7 +291,7 @@ async fn walk_v5(v5: peermux::discv5::Discv5, news: mpsc::Sender<News>) {
     while let Ok(found) = v5.lookup(&random_id()).await {
         let answered = !found.is_empty();
         for record in found {
-            // A record from another node does not prove that this one is there.
+            // Another node has sent the record, so it does not prove that the node itself can be reached.
             let node = Node::Record(record);
             if tell(&news, node, Source::V5, false).await.is_none() {
                 return;
@@ -309,7 +309,7 @@ fn random_id() -> peermux::NodeId {
     peermux::NodeId::from_bytes(rand::random())
 }
 
-/// Passes a first node to both versions of discovery.
+/// Passes a node to start from to both versions of discovery.
 async fn introduce(
     v4: Option<&Discv4>,
     #[cfg(feature = "discv5")] v5: Option<&peermux::discv5::Discv5>,
@@ -350,7 +350,7 @@ struct ListReader {
 }
 
 impl ListReader {
-    /// Reads until no new node comes, because a walk repeats its lists.
+    /// Reads until no new node comes. A walk has no end, because it reads its lists again and again.
     async fn read(mut self, news: mpsc::Sender<News>) {
         let (mut known, mut repeated) = (HashSet::new(), 0);
         while repeated <= known.len() + REPEATED && known.len() < LONGEST_LIST {

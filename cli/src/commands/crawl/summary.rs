@@ -1,4 +1,4 @@
-//! The results of a crawl, in numbers.
+//! Counts the results of a crawl.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::output::{printable, reason_text};
 
-/// The largest number of lines in a table, and of bars in a picture.
+/// The maximum number of lines in a table, and of bars in the picture.
 pub(super) const LINES: usize = 12;
 
 /// The summary of a crawl.
@@ -18,25 +18,26 @@ pub(super) const LINES: usize = 12;
 #[serde(tag = "event", rename = "summary")]
 pub(super) struct Summary {
     seconds: f64,
-    /// All known nodes.
+    /// The number of all known nodes.
     known: usize,
     met: usize,
     refused: usize,
-    /// Visited nodes that neither were met nor refused.
+    /// The number of nodes with any other outcome, also those that were not dialled.
     failed: usize,
-    /// Nodes that were not visited.
+    /// The number of nodes that have no outcome, because no visit has ended.
     not_visited: usize,
     /// The number of nodes that were not kept.
     turned_away: u64,
-    /// By the name in front of the version.
+    /// The nodes by client name, without the version.
     clients: Table,
     capabilities: Table,
-    /// By number and fork identifier, or by the record of nodes without a Status.
+    /// The nodes by network number and fork identifier. For nodes without a Status, the fork identifier in
+    /// the record counts.
     networks: Table,
     families: Table,
-    /// The failures of nodes that were not met, and the reasons of Disconnects.
+    /// The failures of the nodes that sent no Hello, and the reasons of Disconnects.
     failures: Table,
-    /// Of nodes that answered a Ping.
+    /// The round trips of the nodes that answered a Ping, in microseconds.
     rtt_us: Option<Quartiles>,
 }
 
@@ -193,14 +194,14 @@ impl From<BTreeMap<String, usize>> for Table {
 }
 
 impl Table {
-    /// Returns the most frequent kinds, and the number of nodes of all others.
+    /// Returns the most frequent kinds, and the number of nodes of all other kinds.
     pub(super) fn rows(&self) -> (&[(String, usize)], usize) {
         let (rows, others) = self.0.split_at(self.0.len().min(LINES));
         (rows, others.iter().map(|(_, count)| count).sum())
     }
 }
 
-/// An object with the kinds as keys.
+/// Serializes the table as an object with the kinds as keys.
 impl Serialize for Table {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(kind, count)| (kind, count)))

@@ -27,12 +27,13 @@ use crate::output::reason_text;
 /// The client name of the crawler.
 const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
 
-/// The size limit of messages, in bytes. No larger one is needed here.
+/// The size limit of messages, in bytes. A visit needs no larger message.
 const MAX_MESSAGE: usize = 64 << 10;
 
 /// How long to wait for a Pong after the node's Status of `eth`.
 ///
-/// reth sends no Pong before it has received a Status, and a crawl sends none.
+/// The wait is short because some nodes send no Pong at all: reth sends none before it has received a
+/// Status, and the crawler sends no Status.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
 /// The time for a node to close the connection after our Disconnect.
@@ -46,12 +47,13 @@ pub(super) struct Visitor {
     /// The time limit of each step: connection, handshake, answers.
     pub(super) limit: Duration,
     pub(super) dialer: NodeDialer,
-    /// Fires when visits are to end.
+    /// Cancelled when all visits must end.
     pub(super) stop: CancellationToken,
 }
 
 impl Visitor {
-    /// Dials a node, collects its answers, and disconnects; `None` if it was cancelled before.
+    /// Dials a node, collects its answers, and disconnects. Returns `None` if `stop` is cancelled before
+    /// the node is met.
     pub(super) async fn visit(&self, to: &Enode) -> Option<Visited> {
         let met = self.stop.run_until_cancelled(self.meet(to)).await?;
         let (hello, established) = match met {
@@ -60,7 +62,7 @@ impl Visitor {
         };
         let mut talk = Talk::new(&hello, established);
         let deadline = Instant::now() + self.limit;
-        // The answers so far count, even if the time is over.
+        // The answers so far count, even if the time limit was reached.
         let talking = timeout_at(deadline, talk.listen());
         let _ = self.stop.run_until_cancelled(talking).await;
         Some(talk.leave().await)
@@ -85,7 +87,7 @@ impl Visitor {
         established.map_err(|error| not_met(&error))
     }
 
-    /// Replaces names by those of their addresses that may be dialled.
+    /// Replaces host names by their addresses, as far as these may be dialled.
     async fn resolved(&self, to: &Enode) -> Result<Enode, ConnectError> {
         let mut resolved = Enode::incomplete(*to.public_key());
         for endpoint in to.tcp_endpoints() {
@@ -107,9 +109,9 @@ impl Visitor {
 
 /// Returns the capabilities to offer.
 ///
-/// A node that speaks `eth` is offered only that, so that the codes of its messages are known. Other nodes
-/// are offered the capabilities that they announced. Otherwise they could refuse the connection, as one
-/// with a "useless peer", before they have answered.
+/// A node that speaks `eth` is offered only `eth`, so that the message codes on the connection are known.
+/// Other nodes are offered the capabilities that they announced. Otherwise they could disconnect the
+/// crawler as a "useless peer" before they have answered.
 fn offered(theirs: &Hello) -> Vec<Capability> {
     match eth_version(theirs) {
         Some(version) => vec![Capability::new(eth::NAME, version)],
@@ -117,7 +119,7 @@ fn offered(theirs: &Hello) -> Vec<Capability> {
     }
 }
 
-/// Returns the highest shared version of `eth`.
+/// Returns the highest version of `eth` that both sides support.
 fn eth_version(theirs: &Hello) -> Option<u64> {
     let spoken = theirs.capabilities.iter();
     let spoken = spoken.filter(|capability| capability.name() == eth::NAME);
@@ -130,13 +132,13 @@ fn eth_version(theirs: &Hello) -> Option<u64> {
 /// A connection that the visit reads and writes itself.
 type Connection = Framed<Joined<TcpTransport>, RlpxCodec>;
 
-/// The exchange with a node that was met.
+/// The exchange with a node that has sent its Hello.
 struct Talk {
     framed: Connection,
     about: About,
     /// The version of `eth` whose Status is awaited.
     awaited: Option<u64>,
-    /// The deadline for further messages after its Status.
+    /// The deadline for further messages, set when the node's Status has arrived.
     until: Option<Instant>,
     failure: Option<FailureInfo>,
     /// Whether the connection has ended.
@@ -158,7 +160,7 @@ impl Talk {
         }
     }
 
-    /// Sends a Ping, and waits for its Pong and the Status of `eth`.
+    /// Sends a Ping, and waits for the Pong and for the node's Status of `eth`.
     async fn listen(&mut self) {
         let pinged = Instant::now();
         self.send(ids::PING, &p2p::EMPTY_LIST).await;
@@ -186,11 +188,12 @@ impl Talk {
                     let reason = decode_disconnect(&payload, false);
                     let text = format!("it disconnected: {}", reason_text(reason));
                     let (stage, fault) = (Stage::Message, Fault::Remote);
-                    // The node's reason replaces an earlier failure, since it explains more.
+                    // The reason in the Disconnect replaces an earlier failure, because it explains more.
                     self.failure = Some(FailureInfo::new(stage, fault, reason, text));
                     self.ended = true;
                 }
-                // The first code after the base protocol: if `eth` is shared, its Status.
+                // This is the first code after the base protocol. If `eth` is shared, it is the code of the
+                // Status.
                 BASE_LENGTH => self.take_status(payload),
                 _ => {}
             }
@@ -221,7 +224,7 @@ impl Talk {
         }
     }
 
-    /// Sends a message. After a failure the remote's reason may still be readable.
+    /// Sends a message. A failure is only recorded, because the remote's Disconnect may still be readable.
     async fn send(&mut self, id: u64, payload: &[u8]) {
         let payload = Bytes::copy_from_slice(payload);
         if let Err(error) = self.framed.send(RawMessage { id, payload }).await {
@@ -229,10 +232,10 @@ impl Talk {
         }
     }
 
-    /// Disconnects, unless the node has done so.
+    /// Disconnects, unless the connection has already ended.
     async fn leave(mut self) -> Visited {
         if !self.ended {
-            // A node that does not close in time makes no difference.
+            // It makes no difference if the node does not close the connection in time.
             let _ = timeout(FAREWELL, take_leave(&mut self.framed)).await;
         }
         Visited {
@@ -243,7 +246,7 @@ impl Talk {
     }
 }
 
-/// Sends a Disconnect and waits for the end; `None` if it could not be sent.
+/// Sends a Disconnect and waits until the node closes. Returns `None` if sending fails.
 async fn take_leave(framed: &mut Connection) -> Option<()> {
     let reason = RawMessage {
         id: ids::DISCONNECT,
@@ -251,7 +254,7 @@ async fn take_leave(framed: &mut Connection) -> Option<()> {
     };
     framed.send(reason).await.ok()?;
     framed.close().await.ok()?;
-    // The node closes its side after it has read the Disconnect.
+    // Read until the node closes its side, which it does after it has read the Disconnect.
     while let Some(Ok(_)) = framed.next().await {}
     Some(())
 }

@@ -53,8 +53,8 @@ impl Visited {
 
     /// Records the visit.
     ///
-    /// Answers of an earlier visit stay if there are none now. A node that was not dialled counts as not
-    /// visited.
+    /// If this visit brought no answers, those of an earlier visit are kept. If the node was not dialled,
+    /// only the outcome and the failure are recorded.
     pub(super) fn note(self, node: &mut KnownNode, at: UnixTime) {
         node.outcome = Some(self.outcome);
         node.failure = self.failure;

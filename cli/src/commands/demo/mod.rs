@@ -17,17 +17,17 @@ use crate::output::{Output, micros};
 use nodes::{Node, Nodes};
 use report::{Done, Dropped, Matched, NodeReport, SlowReport, Throughput};
 
-/// The number of round trips for a median.
+/// How many round trips are made to find a median.
 const ROUND_TRIPS: u64 = 200;
-/// Message sizes in bytes, and the number of messages of each.
+/// The measured message sizes in bytes, each with a number of messages.
 const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 512)];
-/// The time limit of each step.
+/// The time limit of each step of the demo.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result<(), Failure> {
     let mut nodes = Nodes::start().await?;
     let result = tokio::select! {
-        // A result that is ready comes first.
+        // Check the result first: if it is ready, an interrupt no longer matters.
         biased;
         result = tour(&mut nodes, out) => result.map(|()| true),
         () = interrupted.cancelled() => Ok(false),

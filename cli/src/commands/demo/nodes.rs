@@ -18,12 +18,12 @@ use crate::node;
 
 /// The capacity of the queue of slow/1, in messages.
 pub(super) const SLOW_QUEUE: usize = 64;
-/// The number of greetings and answers.
+/// The total number of greetings and answers.
 pub(super) const GREETINGS: usize = 4;
 /// The stall limit of the demo's nodes, less than the default of 8 s.
 const STALL_LIMIT: Duration = Duration::from_secs(1);
 
-/// A node of the demo.
+/// A node of the demo, with its events.
 pub(super) struct Node {
     pub(super) name: &'static str,
     pub(super) server: Server,
@@ -113,7 +113,7 @@ impl Node {
         dialled.map_err(Failure::because)
     }
 
-    /// Waits until a peer of the node is dropped.
+    /// Waits until a peer of this node is dropped.
     pub(super) async fn next_drop(&mut self) -> Option<(NodeId, Arc<PeerOutcome>)> {
         loop {
             if let PeerEvent::Dropped { peer, outcome } = self.events.recv().await?.ok()? {

@@ -29,7 +29,7 @@ messages! {
     }
 }
 
-/// Reports the messages that `name` receives.
+/// Reports the messages that the node `name` receives.
 #[derive(Clone)]
 pub(super) struct Teller {
     pub(super) name: &'static str,
@@ -44,12 +44,12 @@ impl Teller {
             code,
             text: text.to_owned(),
         };
-        // At the end of the demo the receiver is gone.
+        // An error is ignored, because the receiver is gone at the end of the demo.
         let _ = self.to.send(report).await;
     }
 }
 
-/// Greets the peers that it dialled, and answers greetings.
+/// Makes `greet/1`, which greets the peers that this node dialled, and answers greetings.
 pub(super) fn greet_v1(teller: Teller) -> Protocol {
     Protocol::typed::<GreetV1>("greet", 1).run(move |peer, mut conn| {
         let teller = teller.clone();
@@ -73,7 +73,7 @@ pub(super) fn greet_v1(teller: Teller) -> Protocol {
     })
 }
 
-/// Like [`greet_v1`], with numbers.
+/// Makes `greet/2`, which is like [`greet_v1`] with numbered greetings.
 pub(super) fn greet_v2(teller: Teller) -> Protocol {
     Protocol::typed::<GreetV2>("greet", 2).run(move |peer, mut conn| {
         let teller = teller.clone();
@@ -103,7 +103,7 @@ pub(super) fn greet_v2(teller: Teller) -> Protocol {
     })
 }
 
-/// A protocol whose handler reads nothing, and hands out a sender if it dialled.
+/// Makes `slow/1`, whose handler reads nothing. If this node dialled, it passes a sender to `senders`.
 pub(super) fn slow(senders: mpsc::Sender<ProtocolSender<Slow>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(SLOW_QUEUE);
     let builder = Protocol::typed::<Slow>("slow", 1).limits(limits);
@@ -111,7 +111,7 @@ pub(super) fn slow(senders: mpsc::Sender<ProtocolSender<Slow>>) -> Protocol {
         let senders = senders.clone();
         async move {
             if peer.direction() == Direction::Outbound {
-                // At the end of the demo the receiver is gone.
+                // An error is ignored, because the receiver is gone at the end of the demo.
                 let _ = senders.send(conn.sender()).await;
             }
             peer.ending().await;

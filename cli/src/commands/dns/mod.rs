@@ -41,7 +41,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match args.action {
         Action::Sync(args) => tokio::select! {
-            // A result that is ready comes first.
+            // Check the result first: if it is ready, an interrupt no longer matters.
             biased;
             result = sync::run(&args, out) => result,
             () = interrupted.cancelled() => Ok(()),

@@ -22,7 +22,7 @@ const STRING: usize = 255;
 
 /// The times to live of the root and of other entries, in seconds.
 ///
-/// Only the root ever changes.
+/// The root's time is short, because only the root ever changes.
 const ROOT_TTL: u32 = 30 * 60;
 const ENTRY_TTL: u32 = 24 * 60 * 60;
 
@@ -64,7 +64,7 @@ impl Display for Line {
             Self::Signed { link, seq } => write!(f, "; {link} number {seq}"),
             Self::Record { name, ttl, text } => {
                 write!(f, "{name}. {ttl} IN TXT")?;
-                // The text is ASCII.
+                // A text can be split at any byte, because it is ASCII.
                 let mut rest = text.as_str();
                 while !rest.is_empty() {
                     let (string, further) = rest.split_at_checked(STRING).unwrap_or((rest, ""));

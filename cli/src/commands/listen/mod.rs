@@ -43,7 +43,7 @@ use crate::signals::Interrupts;
 
 pub(crate) use report::Listening;
 
-/// The least number of events that can wait to be printed.
+/// The minimum number of events that can wait to be printed.
 const EVENTS: usize = 4096;
 
 /// The default address.
@@ -221,7 +221,7 @@ impl Args {
         Some(discovery)
     }
 
-    /// Returns the configuration of the file, overridden by options.
+    /// Returns the configuration in the file, as overridden by options.
     async fn config(&self) -> Result<Settings, Failure> {
         let Config {
             server, metrics, ..
@@ -271,7 +271,8 @@ impl Args {
         Ok((key, Some(kept)))
     }
 
-    /// Applies the nodes added and trusted in earlier runs, if there is a data directory.
+    /// Passes the nodes that were added or trusted in earlier runs to the server. Returns `None` without a
+    /// data directory.
     #[cfg(unix)]
     async fn kept_nodes(&self, server: &Server) -> Result<Option<KeptNodes>, Failure> {
         let Some(folder) = &self.data_dir else {
@@ -282,7 +283,7 @@ impl Args {
         Ok(Some(kept))
     }
 
-    /// Starts to serve the admin socket, if there is one.
+    /// Starts to serve the admin socket, if the node has one.
     #[cfg(unix)]
     async fn service(
         &self,
@@ -310,9 +311,9 @@ impl Args {
         offers.map(|offer| offer.protocol(self.bench_max)).collect()
     }
 
-    /// Opens the admin socket, if there is to be one.
+    /// Opens the admin socket, if the options ask for one.
     ///
-    /// A node whose data directory cannot hold one runs without it.
+    /// A node whose data directory cannot hold a socket runs without one.
     #[cfg(unix)]
     fn socket(&self) -> Result<Option<Socket>, Failure> {
         if let Some(path) = &self.admin {
@@ -334,10 +335,10 @@ impl Args {
     }
 }
 
-/// The settings in the options and the configuration file.
+/// The settings that result from the options and the configuration file.
 struct Settings {
     server: ServerConfig,
-    /// The addresses to listen on, of which the first that works is taken.
+    /// The addresses to try to listen on. The node uses the first that works.
     listen: Vec<SocketAddr>,
     /// The address at which metrics are served.
     metrics: Option<SocketAddr>,
@@ -364,7 +365,7 @@ impl Offer {
             }
             Self::Chat => {
                 let config = chat::Config::new("listener").map_err(Failure::because)?;
-                // The lines that peers send are not read.
+                // The events with the peers' lines are dropped, because nobody reads them.
                 let (chat, _) = Chat::new(config);
                 chat.into()
             }
@@ -380,10 +381,10 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let stop = &interrupts.once;
     let mut args = args.with_network()?;
-    // Before the file is read, so that no SIGHUP is lost while it is.
+    // Subscribe before the file is read, so that a SIGHUP during the reading is not lost.
     #[cfg(unix)]
     let hangups = args.config.is_some().then(|| interrupts.hangups());
-    // Resolving names may take long.
+    // This can be interrupted, because resolving names may take long.
     let reading = async {
         args.bootnodes = bootnodes::with_addresses(mem::take(&mut args.bootnodes)).await;
         args.config().await
@@ -431,7 +432,7 @@ pub(crate) async fn run(
     });
     let (server, failures) = started.await?;
     let last_events = LastEvents::default();
-    // Dropped last: clients of the socket wait for the end of the node.
+    // The service is dropped last, because clients of the socket wait until the node has ended.
     #[cfg(unix)]
     let _service = {
         let served = serving.as_ref().map(Serving::addr);
@@ -454,7 +455,7 @@ pub(crate) async fn run(
     #[cfg(not(unix))]
     let reloading = std::future::pending::<Result<(), Failure>>();
     let served = tokio::select! {
-        // The end first.
+        // Check first whether the node has ended.
         biased;
         served = telling => served,
         never = reloading => never,

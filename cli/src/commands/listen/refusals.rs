@@ -1,15 +1,15 @@
-//! Limits the printed inbound connections that did not become peers.
+//! Limits how many inbound connections are printed that did not become peers.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The number that is printed in a [`WINDOW`].
+/// How many connections are printed in a [`WINDOW`].
 const MOST: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Limits the printed connections over time, and counts the others.
+/// Limits how many connections are printed, and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     since: Option<Instant>,
@@ -18,7 +18,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Decides on the next one; to print it, returns the number left out before it.
+    /// Decides whether to print a connection. If so, returns how many were left out before it.
     pub(super) fn next(&mut self, now: Instant) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= WINDOW {

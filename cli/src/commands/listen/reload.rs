@@ -17,12 +17,12 @@ use crate::output::printable;
 use crate::service_manager::{self, State};
 use crate::settings::{changed, differing};
 
-/// The arguments of a node, to be read again at each SIGHUP.
+/// The arguments of a node, from which its configuration is read again at each SIGHUP.
 pub(super) struct Reload {
     pub(super) args: Args,
     /// The configuration that was read last.
     pub(super) config: ServerConfig,
-    /// The address at which metrics are served.
+    /// The address at which the node serves metrics.
     pub(super) metrics: Option<SocketAddr>,
     pub(super) hangups: watch::Receiver<u64>,
 }
@@ -34,7 +34,7 @@ enum Line {
     Reloaded {
         /// The settings that have changed.
         changed: Vec<String>,
-        /// The settings that differ and cannot change, with the reason.
+        /// The settings that differ and were not changed, with the reason.
         left: BTreeMap<String, String>,
     },
     ReloadFailed {
@@ -62,7 +62,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Reads the configuration again at each SIGHUP, if there is one. Never returns.
+/// Reads the configuration again at each SIGHUP, if there is a `reload`. Never returns.
 pub(super) async fn run(
     reload: Option<Reload>,
     server: &Server,
@@ -71,7 +71,7 @@ pub(super) async fn run(
     if let Some(reload) = reload
         && let Err(error) = reload.run(server, to).await
     {
-        // The node itself ends in order when output fails.
+        // The failure does not end the node here: when output fails, the node itself ends cleanly.
         tracing::error!(?error, "the configuration will not be read again");
     }
     std::future::pending().await
@@ -94,7 +94,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Changes one setting after the other, so that a rejected one affects no other.
+    /// Changes one setting after the other. So a rejected setting does not affect the others.
     async fn apply(&mut self, server: &Server, new: Settings) -> Result<Line, Failure> {
         let (mut done, mut left) = (Vec::new(), BTreeMap::new());
         if new.metrics != self.metrics {
@@ -138,7 +138,8 @@ impl Reload {
         }
         for node in new {
             match server.add_static(node.clone()).await {
-                // As at the start: several nodes may share a list that contains this one.
+                // As when the node starts, its own entry is ignored, because several nodes may share a list
+                // that contains them.
                 Ok(()) | Err(StaticNodeError::Itself { .. }) => {}
                 Err(error) => return Err(error.to_string()),
             }

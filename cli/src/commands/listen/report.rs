@@ -107,9 +107,9 @@ pub(crate) enum PeerReport {
         requested_by: &'static str,
         connected_ms: u64,
         error: FailureInfo,
-        /// The number of entries in its recording, which `peermux why` shows.
+        /// The number of entries in the peer's recording, which `peermux why` shows.
         recorded: usize,
-        /// The explanation for people.
+        /// The explanation that people get.
         #[serde(skip)]
         ending: String,
     },
@@ -148,7 +148,7 @@ pub(super) enum ConnectionReport {
 }
 
 impl ConnectionReport {
-    /// Returns the report on an event, if it is to be printed.
+    /// Returns the report on an event, if the event is to be printed.
     pub(super) fn of(event: &ConnectionEvent, refusals: &mut Refusals) -> Option<Self> {
         if let Some(dial) = DialReport::of(event) {
             return Some(Self::Dial(dial));
@@ -173,7 +173,7 @@ impl ConnectionReport {
             }
             _ => return None,
         };
-        // Of two simultaneous dials one is kept.
+        // This is no failure: of two simultaneous dials between two nodes, one is kept.
         if error.reason == Some(DisconnectReason::ALREADY_CONNECTED) {
             return None;
         }
@@ -204,12 +204,12 @@ pub(super) struct InboundReport {
     event: &'static str,
     addr: String,
     node_id: Option<NodeId>,
-    /// The id that it claims, if nothing proves it.
+    /// The node id that the remote claims, if it has not proven the id.
     claimed_id: Option<NodeId>,
-    /// Its capabilities, if this node shares none of them.
+    /// The remote's capabilities, if this node shares none of them.
     capabilities: Option<Vec<CapabilityReport>>,
     error: FailureInfo,
-    /// The number of those before it that were not printed.
+    /// How many such connections were not printed before this one.
     left_out: u64,
 }
 
@@ -229,7 +229,7 @@ impl fmt::Display for InboundReport {
     }
 }
 
-/// A dial that brought no peer.
+/// A failed dial.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "dial_failed")]
 pub(super) struct DialReport {
@@ -237,14 +237,14 @@ pub(super) struct DialReport {
     addr: Option<String>,
     error: FailureInfo,
     failures: u32,
-    /// Milliseconds until the next dial, if there is one.
+    /// Milliseconds until the next dial of the node, if there will be one.
     retry_in_ms: Option<u64>,
 }
 
 impl DialReport {
-    /// Returns the report on an event, if it is about a failed dial.
+    /// Returns the report on an event, if the event is about a failed dial.
     ///
-    /// A static node that has dialled us meanwhile is no failure.
+    /// If a static node has dialled this node in the meantime, that is no failure.
     pub(super) fn of(event: &ConnectionEvent) -> Option<Self> {
         let ConnectionEvent::DialFailed {
             node,

@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::service_manager::{self, State};
 use crate::signals::Interrupts;
 
-/// The largest number of events that are printed at once.
+/// The maximum number of events that are printed at once.
 const PRINTED_AT_ONCE: usize = 64;
 
 /// The events of peers, and of connections that do not become peers.
@@ -29,7 +29,7 @@ pub(super) type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 struct Timed<R> {
     #[serde(flatten)]
     what: R,
-    /// In RFC 3339, such as `2026-11-27T15:21:15.123Z`.
+    /// The time of the event in RFC 3339, such as `2026-11-27T15:21:15.123Z`.
     time: String,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// Prints the events of a node until it is to stop, and ends it.
+/// Prints the events of a node until it must stop. Then shuts the node down.
 pub(super) async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
@@ -104,7 +104,7 @@ pub(super) async fn serve(
         )
     };
     let result = tokio::select! {
-        // A failure that is ready comes first.
+        // Check for a failure first: if there is one, it is returned despite an interrupt.
         biased;
         result = told => result.map(drop),
         stopped = server.stopped() => stopped.map_err(Failure::because),
@@ -112,7 +112,7 @@ pub(super) async fn serve(
     };
     service_manager::notify(State::Stopping);
     let ended = tokio::select! {
-        // A node that has ended comes first.
+        // Check first whether the node has ended: then a second interrupt no longer matters.
         biased;
         () = node::shut_down(server) => Ok(()),
         () = interrupts.twice.cancelled() => {
@@ -154,13 +154,13 @@ async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
             Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
-        // No await before they are printed: the end of the node would drop them.
+        // There is no await until the reports are printed, because the end of the node drops this future.
         take_waiting(events, to, &mut report_of, &mut reports)?;
         to.report(reports)?;
     }
 }
 
-/// Prints the remaining events of peers, such as those of the shutdown.
+/// Prints the remaining events of peers, such as those that the shutdown causes.
 fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
@@ -172,7 +172,7 @@ fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result
     }
 }
 
-/// Takes queued events, at most as many as are printed at once.
+/// Takes the reports on queued events, at most as many as are printed at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
@@ -189,7 +189,7 @@ fn take_waiting<E: Clone + Send + 'static, R>(
     Ok(())
 }
 
-/// Fails once no listener is left: a node that accepts no connections is to end.
+/// Fails once no listener is left, because a node that accepts no connections must end.
 fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
     match event {
         ConnectionEvent::ListenerFailed { left: 0, error, .. } => Err(Failure::because(format!(

@@ -1,4 +1,4 @@
-//! Static nodes, and why they are not connected.
+//! Shows static nodes, and why they are not connected.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::human;
 use crate::output::{Output, printable};
 
-/// The description of a static node by the running node.
+/// A static node, as the running node describes it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StaticNode {
     pub(crate) node_id: NodeId,

@@ -32,7 +32,7 @@ pub(super) enum Sort {
     Client,
 }
 
-/// Received and sent bytes.
+/// The received and sent bytes of a peer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Passed {
     received: u64,
@@ -42,11 +42,11 @@ pub(super) struct Passed {
 /// The sorted peers.
 pub(super) struct Rows {
     peers: Vec<(PeerInfo, Passed)>,
-    /// Whether the bytes are those of a second.
+    /// Whether the bytes are rates per second.
     rates: bool,
 }
 
-/// A peer, for programs.
+/// The line about a peer that programs get.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "peer")]
 struct Line<'a> {
@@ -104,9 +104,9 @@ impl Rows {
             .collect()
     }
 
-    /// Converts bytes to rates, given the bytes of some time ago.
+    /// Converts bytes to rates, given the bytes that were counted `ago`.
     ///
-    /// A peer that has connected since then has no rate.
+    /// The rate of a peer that has connected since then is 0.
     pub(super) fn as_rates(&mut self, earlier: &HashMap<NodeId, Passed>, ago: Duration) {
         let rate =
             |now: u64, then: u64| (now.saturating_sub(then) as f64 / ago.as_secs_f64()) as u64;

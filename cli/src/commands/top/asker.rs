@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// The time limit for all answers of a refresh, or for a change.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The idle time after which a connection is replaced. The node closes it after a minute.
+/// The idle time after which a connection is replaced. The node closes an idle connection after a minute.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// A task for the asker.
@@ -25,7 +25,7 @@ pub(super) enum Ask {
     Change(Change),
 }
 
-/// Its outcome.
+/// The outcome of a task.
 #[derive(Debug)]
 pub(super) enum Answer {
     Fresh(Box<Snapshot>),
@@ -34,7 +34,7 @@ pub(super) enum Answer {
     Changed(Box<Change>, Result<Changed, String>),
 }
 
-/// The task that sends requests. It ends on drop.
+/// The handle of the task that sends requests. The task ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Asker {
     asks: mpsc::Sender<Ask>,
@@ -45,7 +45,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Starts the task with a connection, which it replaces by new ones to `path`.
+    /// Starts the task with a connection to `path`, which the task replaces when necessary.
     pub(super) fn start(path: PathBuf, client: Client) -> Self {
         let (asks, mut asked) = mpsc::channel(1);
         let (answer, answers) = mpsc::channel(1);
@@ -69,14 +69,14 @@ impl Asker {
         }
     }
 
-    /// Starts a task, unless an answer is outstanding.
+    /// Gives the asker a task, unless the answer to another one is outstanding.
     pub(super) fn ask(&mut self, ask: Ask) {
         if !self.is_busy && self.asks.try_send(ask).is_ok() {
             self.is_busy = true;
         }
     }
 
-    /// Waits for the answer. Cancel safe.
+    /// Waits for the outcome of the task. Cancel safe.
     pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
         match self.answers.recv().await {
             Some(answer) => {
@@ -97,7 +97,7 @@ impl Drop for Asker {
 /// The connection to the node.
 struct Node {
     path: PathBuf,
-    /// A connection, and the time of its last use.
+    /// The connection, if there is one, and the time of its last use.
     client: Option<(Client, Instant)>,
     /// The number of the last event from this connection.
     last_event: Option<u64>,
@@ -117,7 +117,7 @@ impl Node {
                 let asked = change.clone();
                 let changed = within(async { self.client().await?.ask(asked).await }).await;
                 if changed.is_err() {
-                    // An answer may be half read.
+                    // Give up the connection, because an answer may be half read.
                     self.client = None;
                 }
                 Answer::Changed(Box::new(change), changed)
@@ -146,7 +146,8 @@ impl Node {
         })
     }
 
-    /// Returns the connection, or a new one, on which event numbers may start again.
+    /// Returns the connection, or a new one. After a new connection all events are requested again, because
+    /// the node may have restarted.
     async fn client(&mut self) -> Result<&mut Client, Failure> {
         let usable = self.client.take();
         let usable = usable.filter(|(_, used)| used.elapsed() < IDLE);

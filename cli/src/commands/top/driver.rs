@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::view::{self, Theme};
 use crate::failure::Failure;
 
-/// The number of changes that can wait for an earlier answer.
+/// How many changes can wait until earlier requests are answered.
 const WAITING: usize = 8;
 
 /// Shows the view until a key or a signal ends it.
@@ -38,7 +38,8 @@ pub(super) async fn run(
             .draw(|frame| view::draw(frame, &mut model, theme));
         drawn.map_err(|error| cannot_draw(&error))?;
         tokio::select! {
-            // The end first, then keys, which come slower than answers are shown.
+            // Check the end first and keys second. Keys come slower than answers are shown, so they do not
+            // delay answers.
             biased;
             () = interrupted.cancelled() => return Ok(()),
             event = input.next() => match event {
@@ -52,7 +53,7 @@ pub(super) async fn run(
                         Some(Wish::Make(change)) => waiting.push_back(change),
                     }
                 }
-                // A new size, which the next drawing reads.
+                // This may be a new size of the terminal, which the next drawing takes into account.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(cannot_draw(&error)),
                 None => return Ok(()),

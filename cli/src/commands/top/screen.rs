@@ -43,7 +43,7 @@ impl Drop for Taken {
     }
 }
 
-/// Restores the terminal. One that has closed needs no restoring.
+/// Restores the terminal. Errors are ignored, because a terminal that has closed needs no restoring.
 fn restore() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();

@@ -1,4 +1,4 @@
-//! Findings in a recording, in sentences.
+//! Finds what is remarkable in a recording, and says so in sentences.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::human;
 /// The last part of the connection in which messages are counted.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// Waits for a quota that last this long in all stand out.
+/// The total time of waits for a quota from which they are reported.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Returns the findings, first how the peer ended.
+/// Returns the findings. The first one is how the connection ended.
 pub(super) fn of(recording: &Recording) -> Vec<String> {
     let entries: Vec<_> = recording.entries().collect();
     let mut findings = vec![ending(recording)];
@@ -35,7 +35,8 @@ fn ending(recording: &Recording) -> String {
     let reason = end.reason.map(|reason| format!(": {reason}"));
     let who = match end.requested_by {
         EndedBy::Remote => "the remote ended it",
-        // The reason alone does not distinguish a kick, a ban and a removal.
+        // The error is shown too, because the reason alone does not distinguish a kick, a ban and a
+        // removal.
         EndedBy::Local => &format!("this node ended it ({})", end.error),
         _ => "the connection broke, without a Disconnect",
     };
@@ -60,7 +61,7 @@ fn traffic(lately: &Recording) -> Option<String> {
         *bytes += u64::from(size);
     }
     let time = lately.lifetime().min(LATELY);
-    // The entries of a busy peer do not reach back that far.
+    // The recording of a busy peer may have lost entries of that time, so the counts are minimums.
     let least = match lately.forgotten() {
         0 => "",
         _ => "at least ",
@@ -98,7 +99,7 @@ fn drops(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
     findings
 }
 
-/// Returns how long quotas of this side held messages back, if that was long.
+/// Returns how long quotas of this side held messages back. Short times are left out.
 fn holds(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
     let causes = [
         (
@@ -143,7 +144,7 @@ fn holds(entries: &[RecordedEntry], protocols: &[Capability]) -> Vec<String> {
     findings
 }
 
-/// Sums up the time that this side did not read, by cause.
+/// Sums up how long this side did not read, by cause.
 fn pauses(entries: &[RecordedEntry], recording: &Recording) -> Vec<String> {
     let mut sums: Vec<(String, usize, Duration)> = Vec::new();
     let mut open: Option<(String, Duration)> = None;
@@ -205,7 +206,7 @@ fn slow_writes(entries: &[RecordedEntry]) -> Option<String> {
     })
 }
 
-/// Counts the unanswered Pings at the end.
+/// Counts the unanswered Pings at the end of the recording.
 fn silence(entries: &[RecordedEntry]) -> Option<String> {
     let mut unanswered = 0;
     for entry in entries.iter().rev() {

@@ -1,4 +1,4 @@
-//! The peers that ended last.
+//! Lists the peers whose connections ended last.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use crate::human;
 use crate::output::{Output, printable};
 use crate::table::Table;
 
-/// A peer that has ended, for programs.
+/// The line that programs get about a peer whose connection has ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "ended_peer")]
 struct Line<'a> {
@@ -27,7 +27,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Shows the peers, the last one at the bottom.
+/// Shows the peers. The one that ended last is at the bottom.
 pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
     let ended: Vec<EndedPeer> = node.ask(Query::Recordings {}).await?;
     if out.is_json() {

@@ -44,7 +44,7 @@ pub(crate) struct Args {
 /// The number of entries that people see by default.
 const SHOWN: usize = 40;
 
-/// The recording of a peer.
+/// The report on the recording of a peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "recording")]
 struct Report {
@@ -61,7 +61,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.recording.to_string();
         let lines: Vec<_> = text.lines().map(printable).collect();
-        // The entries come last, one on each line.
+        // The text of the recording ends with the entries, one on each line.
         let head = lines.len().saturating_sub(self.recording.len());
         let (head, entries) = lines.split_at(head);
         for line in head {

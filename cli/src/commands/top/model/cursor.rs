@@ -1,6 +1,6 @@
 //! The selected row and the visible rows of a list.
 
-/// The selection of a list. It follows its row when the order changes.
+/// The selection of a list. It stays on the same row when the order changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<K> {
     /// The key of the selected row; `None` in an empty list.
@@ -35,7 +35,7 @@ impl<K: PartialEq> Cursor<K> {
 
     /// Finds the selected row again in the list `keys`, of which `page` rows are visible.
     ///
-    /// If it has gone, this selects the row in its place.
+    /// If the row is gone, this selects the row that took its place.
     pub(super) fn follow(&mut self, keys: &[K], page: usize)
     where
         K: Clone,
@@ -47,7 +47,7 @@ impl<K: PartialEq> Cursor<K> {
         self.select(found.unwrap_or(self.index), keys, page);
     }
 
-    /// Moves by a number of rows, up if it is negative.
+    /// Moves the selection by a number of rows; a negative number moves up.
     pub(super) fn step(&mut self, by: isize, keys: &[K], page: usize)
     where
         K: Clone,
@@ -55,7 +55,7 @@ impl<K: PartialEq> Cursor<K> {
         self.select(self.index.saturating_add_signed(by), keys, page);
     }
 
-    /// Selects a row, or the last one.
+    /// Selects the row at `index`, or the last row if there are fewer.
     pub(super) fn select(&mut self, index: usize, keys: &[K], page: usize)
     where
         K: Clone,
@@ -65,7 +65,7 @@ impl<K: PartialEq> Cursor<K> {
         let page = page.max(1);
         let first = (self.index + 1).saturating_sub(page);
         self.offset = self.offset.clamp(first, self.index);
-        // No empty rows at the bottom while rows are hidden at the top.
+        // Leave no empty rows at the bottom while rows are hidden at the top.
         self.offset = self.offset.min(keys.len().saturating_sub(page));
     }
 }

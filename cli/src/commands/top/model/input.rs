@@ -10,10 +10,10 @@ pub(crate) struct Input {
     pub(crate) text: String,
 }
 
-/// The purpose of a line.
+/// The purpose of an input line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Purpose {
-    /// A filter, applied while it is typed. Holds the previous filter.
+    /// A filter, which applies while it is typed. The value is the previous filter.
     Filter(String),
     /// The node to keep connected.
     Add,
@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
     Ban(NodeId),
 }
 
-/// A change that is made if the answer is yes.
+/// A question, with the change that is made if the answer is yes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) text: String,
@@ -34,7 +34,7 @@ impl Input {
         Self { purpose, text }
     }
 
-    /// Returns the text before the line.
+    /// Returns the text in front of the input line.
     pub(crate) fn prompt(&self) -> String {
         match &self.purpose {
             Purpose::Filter(_) => "filter: ".to_owned(),

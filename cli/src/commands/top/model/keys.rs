@@ -10,12 +10,12 @@ use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
 use crate::node;
 
-/// An order for the driver, after a key.
+/// What the driver must do after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Wish {
     /// End the view.
     Quit,
-    /// Make a change.
+    /// Make a change of the node.
     Make(Change),
 }
 
@@ -28,7 +28,7 @@ impl Model {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
-        // A key right after Esc arrives as Alt, too.
+        // Ignore keys with Alt: a key that is pressed right after Esc arrives as one too.
         if key.modifiers.contains(KeyModifiers::ALT) {
             return None;
         }
@@ -82,14 +82,14 @@ impl Model {
         self.follow();
     }
 
-    /// Returns the tab `by` places to the right, from the last on to the first.
+    /// Returns the tab `by` places to the right. After the last tab comes the first.
     fn neighbour(&self, by: usize) -> Option<Tab> {
         let mut round = Tab::ALL.iter().cycle();
         let _ = round.find(|tab| **tab == self.tab);
         round.nth(by - 1).copied()
     }
 
-    /// Acts on the selected node.
+    /// Carries out a key that acts on the selected node.
     fn act(&mut self, key: KeyCode) -> Option<Wish> {
         let Some(id) = self.selected() else {
             self.complain("no node is selected");
@@ -163,7 +163,7 @@ impl Model {
         None
     }
 
-    /// Handles a complete line. A wrong one stays to be corrected.
+    /// Handles a complete input line. A wrong line stays, so that it can be corrected.
     fn finish(&mut self, input: Input) -> Option<Wish> {
         let change = match &input.purpose {
             Purpose::Filter(_) => return None,
@@ -208,12 +208,12 @@ impl Model {
             (_, Some(Step::Pages(1))) => line.saturating_add(page),
             (_, Some(Step::Pages(_))) => line.saturating_sub(page),
             (_, Some(Step::First)) => 0,
-            // The end is known when the text is drawn.
+            // The last line is known only when the text is drawn.
             (_, Some(_)) => line,
             (KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('?'), _) => {
                 return None;
             }
-            // The text closes, and the key acts on the list.
+            // The text is closed, and the key acts on the list.
             (_, None) => return self.press_in_list(key),
         };
         self.mode = mode(line);
@@ -221,7 +221,7 @@ impl Model {
     }
 }
 
-/// Returns the move of the selection by a key.
+/// Returns how a key moves the selection.
 fn step(code: KeyCode) -> Option<Step> {
     Some(match code {
         KeyCode::Up | KeyCode::Char('k') => Step::By(-1),

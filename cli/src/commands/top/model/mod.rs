@@ -29,7 +29,7 @@ pub(super) use protocols::ProtocolRow;
 pub(super) use rates::{Rate, Row};
 pub(super) use sort::Sort;
 
-/// The number of events that are kept, as in the node.
+/// How many events are kept: as many as in the node.
 const EVENTS: usize = 200;
 
 /// The number of digits of a node id in a list.
@@ -42,13 +42,13 @@ pub(super) struct Snapshot {
     pub(super) peers: Vec<PeerInfo>,
     pub(super) kept: Vec<StaticNode>,
     pub(super) discovery: DiscoveryInfo,
-    /// The events since the previous snapshot.
+    /// The events that happened since the previous snapshot.
     pub(super) events: Vec<Event>,
-    /// Whether these are all events of the node, which may have restarted.
+    /// Whether `events` are all events that the node keeps, because it may have restarted.
     pub(super) from_start: bool,
 }
 
-/// The list in the middle.
+/// The tabs, each with a list in the middle of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Peers,
@@ -68,14 +68,14 @@ impl Tab {
     ];
 }
 
-/// The meaning of keys.
+/// The mode of the view, which decides what keys mean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mode {
     /// A list is shown.
     List,
-    /// The details of the selected row, from this line on.
+    /// The details of the selected row are shown, from this line on.
     Details(usize),
-    /// The list of keys, from this line on.
+    /// The list of keys is shown, from this line on.
     Help(usize),
     /// A line is being typed.
     Input(Input),
@@ -102,20 +102,20 @@ pub(super) struct Model {
     pub(super) status: Option<Status>,
     /// Why the node does not answer, and the number of attempts.
     pub(super) lost: Option<(String, u32)>,
-    /// `None` before the first answer.
+    /// The node's description; `None` before the first answer.
     pub(super) node: Option<NodeInfo>,
     pub(super) discovery: DiscoveryInfo,
     /// All peers, sorted by id.
     rows: Vec<Row>,
-    /// The shown peers, in their order.
+    /// The indexes of the shown peers in `rows`, in the chosen order.
     order: Vec<usize>,
-    /// The shown peers, those with most memory first.
+    /// The indexes of the shown peers in `rows`, those with the most memory first.
     holders: Vec<usize>,
     protocols: Vec<ProtocolRow>,
     kept: Vec<StaticNode>,
-    /// The newest first.
+    /// The last events, the newest first.
     events: VecDeque<Event>,
-    /// Of all peers.
+    /// The traffic of all peers together.
     pub(super) total: Rate,
     pub(super) peer: Cursor<NodeId>,
     pub(super) protocol: Cursor<String>,
@@ -179,7 +179,7 @@ impl Model {
         self.arrange();
     }
 
-    /// Notes that the node did not answer. Its last state stays visible.
+    /// Notes that the node did not answer. The last known state stays visible.
     pub(super) fn lose(&mut self, why: String) {
         let attempts = self.lost.as_ref().map_or(0, |(_, attempts)| *attempts);
         self.lost = Some((why, attempts.saturating_add(1)));
@@ -276,7 +276,7 @@ impl Model {
         numbers.saturating_sub(self.events.len() as u64)
     }
 
-    /// Returns the selected node of the tab.
+    /// Returns the node that is selected in the current tab.
     pub(super) fn selected(&self) -> Option<NodeId> {
         match self.tab {
             Tab::Peers => self.peer.selected().copied(),
@@ -301,7 +301,7 @@ impl Model {
         self.kept.iter().any(|node| node.node_id == *id)
     }
 
-    /// Returns whether one of these texts contains the filter, in any case.
+    /// Returns whether one of these texts contains the filter. Upper and lower case are equal.
     fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let filter = self.filter.to_lowercase();
         let mut texts = texts.into_iter();
@@ -332,12 +332,12 @@ impl Model {
         self.follow();
     }
 
-    /// Finds the selections again after a change.
+    /// Finds the selected rows of all tabs again after a change.
     fn follow(&mut self) {
         self.move_all(Step::None);
     }
 
-    /// Moves the selection of the tab, and finds the other selections again.
+    /// Moves the selection of the current tab. Finds the selected rows of the other tabs again.
     fn move_all(&mut self, step: Step) {
         let ids = |rows: Vec<&Row>| -> Vec<_> { rows.iter().map(|row| row.info.node_id).collect() };
         let (peers, holders) = (ids(self.peers()), ids(self.holders()));
@@ -351,7 +351,7 @@ impl Model {
         of(Tab::Protocols).apply(&mut self.protocol, &protocols, page);
         of(Tab::Dials).apply(&mut self.dial, &dials, page);
         of(Tab::Memory).apply(&mut self.holder, &holders, page);
-        // While the newest event is selected, the selection follows newer ones.
+        // While the newest event is selected, the selection moves on to newer events.
         match of(Tab::Events) {
             Step::None if self.event.index() == 0 => Step::First,
             step => step,
@@ -385,7 +385,7 @@ impl Step {
     }
 }
 
-/// Returns the texts that a filter searches.
+/// Returns the texts of a peer in which a filter searches.
 fn texts(row: &Row) -> Vec<String> {
     let info = &row.info;
     let mut texts = vec![info.node_id.to_string(), info.client.clone()];

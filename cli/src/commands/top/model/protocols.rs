@@ -1,4 +1,4 @@
-//! The traffic of each protocol, over all peers.
+//! Sums the traffic of each protocol over all peers.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use super::rates::{Rate, Row};
 #[derive(Debug, Default)]
 pub(crate) struct ProtocolRow {
     pub(crate) name: String,
-    /// The running versions, ascending.
+    /// The versions that run with any peer, ascending.
     pub(crate) versions: Vec<u64>,
     pub(crate) peers: usize,
     pub(crate) rate: Rate,
-    /// Dropped messages of the present peers.
+    /// The number of dropped messages of the peers that are still connected.
     pub(crate) dropped: u64,
     pub(crate) waiting_bytes: u64,
     pub(crate) unread_bytes: u64,
     pub(crate) pauses: u64,
-    /// The highest 99th percentile of a peer's waits at the write gate, in microseconds.
+    /// The 99th percentile of waits at the write gate in microseconds, of the slowest peer.
     pub(crate) gate_wait: Option<u64>,
 }
 

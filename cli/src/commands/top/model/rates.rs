@@ -1,4 +1,4 @@
-//! Rates from two successive descriptions of a peer.
+//! Computes rates from two successive descriptions of a peer.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -6,7 +6,8 @@ use std::ops::AddAssign;
 use peermux::NodeId;
 use peermux::peer::{LaneInfo, PeerInfo};
 
-/// The least time for a new rate, in seconds. Before that the previous one stays.
+/// The minimum time between two descriptions for a new rate, in seconds. In a shorter time the previous
+/// rate stays.
 const SHORTEST: f64 = 0.1;
 
 /// The traffic per second of a peer or a protocol.
@@ -36,16 +37,16 @@ impl AddAssign for Rate {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) info: PeerInfo,
-    /// Of all protocols; `None` before the second description of the connection.
+    /// The rate of all protocols together; `None` before the second description of the connection.
     pub(crate) rate: Option<Rate>,
-    /// Of each protocol, in order.
+    /// The rate of each protocol, in the order of `info`.
     pub(crate) lanes: Vec<Option<Rate>>,
 }
 
 impl Row {
     /// Makes the row of a peer from its previous row.
     fn new(info: PeerInfo, before: Option<&Row>) -> Self {
-        // A younger connection is a new one.
+        // If the connection is younger than before, it is a new connection.
         let passed = before
             .and_then(|before| info.connected_ms.checked_sub(before.info.connected_ms))
             .map(|millis| millis as f64 / 1e3);
@@ -77,7 +78,7 @@ impl Row {
         }
     }
 
-    /// Returns the bytes that wait to be sent, and to be read.
+    /// Returns how many bytes wait to be sent, and how many wait to be read.
     pub(crate) fn queues(&self) -> [u64; 2] {
         let sum = |of: fn(&LaneInfo) -> usize| {
             let lanes = self.info.protocols.values();
@@ -89,7 +90,7 @@ impl Row {
         ]
     }
 
-    /// Returns the number of pauses of reading since the peer connected.
+    /// Returns how often reading has paused since the peer connected.
     pub(crate) fn pauses(&self) -> u64 {
         self.info.protocols.values().map(|lane| lane.pauses).sum()
     }

@@ -74,7 +74,7 @@ impl Peer {
         self
     }
 
-    /// Sets a number of a protocol.
+    /// Sets a number in the description of a protocol.
     pub(in super::super) fn lane(mut self, protocol: &str, key: &str, value: u64) -> Self {
         self.0["protocols"][protocol][key] = value.into();
         self
@@ -109,7 +109,7 @@ pub(in super::super) fn snapshot(peers: &[Peer]) -> Snapshot {
     }
 }
 
-/// Returns a static node that is connected, or whose dials failed this often.
+/// Returns a static node that is connected or whose last `failures` dials failed.
 pub(in super::super) fn kept(number: u16, connected: bool, failures: u32) -> StaticNode {
     let error =
         json!({"stage": "dial", "fault": "io", "text": "cannot connect: Connection refused"});

@@ -31,7 +31,7 @@ pub(crate) enum Sort {
 }
 
 impl Sort {
-    /// Returns the next column, after the last the first.
+    /// Returns the next column. After the last column comes the first.
     pub(super) fn next(self) -> Self {
         let all = Self::value_variants();
         let mut rest = all.iter().skip_while(|one| **one != self).skip(1);
@@ -53,7 +53,7 @@ impl Sort {
         }
     }
 
-    /// Compares two rows. Equal ones keep the order of their ids.
+    /// Compares two rows. Equal rows keep the order of their ids.
     pub(super) fn compare(self, one: &Row, other: &Row) -> Ordering {
         let most = |of: fn(&Row) -> u64| of(other).cmp(&of(one));
         let fastest = |of: fn(&Rate) -> f64| {

@@ -168,7 +168,7 @@ fn kick_and_trust_ask_at_once() {
         };
         let wish = press(&mut model, KeyCode::Char('t'));
         assert_eq!(wish, Some(Wish::Make(trust)));
-        // It is no static node, so there is no question.
+        // The selected node is not static, so there is no question.
         assert_eq!(press(&mut model, KeyCode::Char('d')), kick);
         press(&mut model, KeyCode::Enter);
         assert_eq!(

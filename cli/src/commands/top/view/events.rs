@@ -60,7 +60,7 @@ fn is_failure(event: &Event) -> bool {
         .is_some_and(|error| !error.is_null())
 }
 
-/// Describes an event: its node, and what happened.
+/// Describes an event: the node, and what happened.
 fn summary(event: &Event) -> String {
     let error = event.what.get("error").and_then(|error| error.get("text"));
     let error = error.and_then(Value::as_str);
@@ -78,7 +78,7 @@ fn summary(event: &Event) -> String {
             text(event, "client"),
         ],
     };
-    // Most errors name the node.
+    // Leave out what the error already contains: most errors name the node.
     let is_new = |part: &&str| !error.is_some_and(|error| error.contains(part));
     let mut parts: Vec<_> = about
         .into_iter()
@@ -100,7 +100,7 @@ fn summary(event: &Event) -> String {
     shortened(&line)
 }
 
-/// Shortens the node ids in a text, and puts it on one line.
+/// Shortens the node ids in a text, and joins its lines to one.
 pub(super) fn shortened(text: &str) -> String {
     let mut short = String::new();
     let mut digits = 0;

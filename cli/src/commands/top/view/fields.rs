@@ -4,13 +4,13 @@ use super::sheet::Field;
 use super::theme::Theme;
 use crate::human;
 
-/// Stands for an unknown value.
+/// The text for an unknown value.
 pub(super) const NONE: &str = "-";
 
-/// The width below which ids are shorter.
+/// The width of the view below which node ids are shortened further.
 pub(super) const NARROW: u16 = 60;
 
-/// A width that takes the rest of the line.
+/// The width of a column that takes the rest of the line.
 pub(super) const REST: u16 = 400;
 
 /// Returns the number of digits of a node id that fit.
@@ -34,7 +34,7 @@ pub(super) fn count(number: f64) -> String {
     }
 }
 
-/// Returns the fraction of `limit`; 0 for an unknown limit.
+/// Returns which fraction of `limit` a number is. Returns 0 if the limit is unknown.
 pub(super) fn part(number: u64, limit: u64) -> f64 {
     match limit {
         0 => 0.0,
@@ -46,7 +46,7 @@ pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
-/// Returns a text in the style of warnings, unless its number is 0.
+/// Returns a text in the style of warnings, unless `number` is 0.
 pub(super) fn alarming(number: u64, text: String, theme: Theme) -> Field {
     match number {
         0 => (text, theme.dim()),

@@ -95,7 +95,7 @@ fn line(frame: &mut Frame<'_>, area: Rect, line: Line<'static>) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// Returns the line about the node, with the most important parts that fit.
+/// Returns the line about the node. It has as many parts as fit, the most important ones.
 fn header(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     let Some(node) = &model.node else {
         return Line::styled("peermux top", theme.heading());
@@ -125,7 +125,7 @@ fn header(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     packed(parts.to_vec(), width)
 }
 
-/// Returns the parts of a line that fit, chosen by lowest rank.
+/// Returns the parts of a line that fit, preferring parts of low rank.
 fn packed(parts: Vec<(u8, String, Style)>, width: u16) -> Line<'static> {
     let mut by_rank: Vec<usize> = (0..parts.len()).collect();
     by_rank.sort_by_key(|at| parts.get(*at).map(|(rank, ..)| *rank));
@@ -241,7 +241,7 @@ fn status(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     match &model.mode {
         Mode::Input(input) if model.status.is_none() => {
             let text = format!("{}{}_", input.prompt(), printable(&input.text));
-            // Show the end of a long line.
+            // If the line is too long, show its end.
             let extra = Span::raw(&text).width().saturating_sub(width.into());
             return Line::styled(
                 text.chars().skip(extra).collect::<String>(),

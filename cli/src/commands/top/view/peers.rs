@@ -81,7 +81,7 @@ fn peer_fields(row: &Row, theme: Theme) -> Vec<Field> {
     ]
 }
 
-/// Returns the median round trip, or the time without an answer.
+/// Returns the median round trip. If a Ping is unanswered, returns how long instead.
 fn round_trip(info: &PeerInfo, theme: Theme) -> Field {
     let round_trip = RoundTrip::of(info);
     let style = match round_trip {
@@ -107,7 +107,7 @@ fn capabilities(info: &PeerInfo) -> String {
     printable(&shared.join(","))
 }
 
-/// Returns the number of pauses of reading, and their present share of the time.
+/// Returns how often reading has paused, and its present share of paused time.
 fn stalls(row: &Row, theme: Theme) -> Field {
     let pauses = row.pauses();
     let now = row.rate.map_or(0.0, |rate| rate.paused.min(1.0) * 100.0);

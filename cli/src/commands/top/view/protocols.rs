@@ -1,4 +1,4 @@
-//! The list of protocols, each summed over all peers.
+//! The list of protocols, with sums over all peers.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -12,9 +12,9 @@ use super::theme::Theme;
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) title: String,
-    /// The least width.
+    /// The minimum width.
     pub(super) width: u16,
-    /// The width if there is room.
+    /// The maximum width, which the column has if there is room.
     pub(super) widest: u16,
     /// If not all columns fit, those with the lowest ranks are shown.
     pub(super) rank: u8,
@@ -42,7 +42,7 @@ impl Column {
     }
 }
 
-/// Returns the columns that fit, with their widths: those of the lowest ranks, in order.
+/// Returns the columns that fit, with their widths. Columns of low rank are preferred.
 pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
     let mut by_rank: Vec<usize> = (0..columns.len()).collect();
     by_rank.sort_by_key(|at| columns.get(*at).map(|column| column.rank));
@@ -57,7 +57,7 @@ pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
         match left.checked_sub(column.width.saturating_add(gap)) {
             Some(rest) => left = rest,
             None if first => left = 0,
-            // A column of a higher rank must not take its place.
+            // If this column does not fit, no column of a higher rank may take its place.
             None => break,
         }
         shown.push((at, column.width.min(width)));
@@ -98,7 +98,8 @@ pub(super) fn draw<T>(
         let mut fields: Vec<_> = row(item).into_iter().map(Some).collect();
         let cells = shown.iter().filter_map(|(at, _)| {
             let (text, style) = fields.get_mut(*at)?.take()?;
-            // Reversed colours would give each cell a different background.
+            // The selected row is reversed as a whole: reversed cells of different colours would have
+            // different backgrounds.
             let style = if is_selected { theme.plain() } else { style };
             Some(cell((text, style), columns.get(*at)?.align))
         });

@@ -1,6 +1,6 @@
 //! Compares the view with the pictures in `snapshots/`.
 //!
-//! `UPDATE_SNAPSHOTS=1` in the environment rewrites them.
+//! `UPDATE_SNAPSHOTS=1` in the environment rewrites the pictures.
 
 use std::path::Path;
 use std::{env, fs};
@@ -63,7 +63,7 @@ fn press(model: &mut Model, code: KeyCode) {
     assert_eq!(wish, None);
 }
 
-/// Three busy peers, of which one does not read, and one receives much.
+/// Returns snapshots of three busy peers: one does not read, and one receives much.
 fn three_peers() -> Vec<Snapshot> {
     let first = [
         Peer::new(1).passed("bench", 0, 0).passed("echo", 0, 0),
@@ -202,7 +202,7 @@ fn a_node_that_has_ended_keeps_its_last_state() {
     assert_kept("ended", &mut model, &at_all_widths(12));
 }
 
-/// The peers of a large node.
+/// Returns a model of a node with many peers.
 fn thousand() -> Model {
     let peers: Vec<_> = (1..=1_000)
         .map(|number| Peer::new(number).passed("echo", number.into(), 1))

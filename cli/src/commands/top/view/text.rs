@@ -28,7 +28,7 @@ impl Lines {
         }
     }
 
-    /// Adds a value beside its name, or below it if it does not fit.
+    /// Adds a value next to its name, or below if it does not fit.
     pub(super) fn value(&mut self, name: &str, value: &str) {
         let heading = self.theme.heading();
         let indent = NAMES.min(self.width / 3);
@@ -55,9 +55,9 @@ impl Lines {
         }
     }
 
-    /// Draws the lines from one on, and returns the first that is drawn.
+    /// Draws the lines that fit, starting at `from`. Returns the first line that is drawn.
     ///
-    /// The last line stays at the bottom.
+    /// If `from` is so high that space would remain, an earlier line is the first.
     pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let room = usize::from(area.height);
         let from = from.min(self.lines.len().saturating_sub(room));

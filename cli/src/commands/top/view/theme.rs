@@ -29,12 +29,12 @@ impl Theme {
         }
     }
 
-    /// For titles of columns and names of values.
+    /// Returns the style of column titles and of names of values.
     pub(super) fn heading(self) -> Style {
         self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
-    /// For the selected row or tab.
+    /// Returns the style of the selected row or tab.
     pub(super) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
@@ -47,7 +47,7 @@ impl Theme {
         self.coloured(Color::Blue)
     }
 
-    /// For values that need attention.
+    /// Returns the style of values that need attention.
     pub(super) fn warning(self) -> Style {
         self.coloured(Color::Yellow)
     }
