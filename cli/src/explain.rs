@@ -205,8 +205,8 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
 
 /// Explains a close during the handshake.
 ///
-/// A node closes the connection if it throttles our address, or if it cannot read our packet. The packet
-/// can only be read with the key that is in the node's URL.
+/// A node closes the connection if it throttles our address, or if it cannot read our packet. The packet is
+/// encrypted for the key in the URL, so a node with another key cannot read it.
 fn other_key(addr: SocketAddr) -> String {
     format!(
         "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s)"

@@ -37,7 +37,7 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// Formats a number with the name of what is counted, as `1 message` or `2 messages`.
+/// Formats a number with what it counts, as `1 message` or `2 messages`.
 pub(crate) fn count(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),

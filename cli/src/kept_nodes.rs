@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// The maximum number of nodes in each of the two lists, which people fill by hand.
+/// The maximum number of nodes in each of the lists, which people fill.
 const MOST: usize = 10_000;
 
 /// The file of added and trusted nodes in a data directory, and its contents.

@@ -21,8 +21,7 @@ const OVERHEAD: usize = 64;
 
 /// The pause before a write that would block is retried.
 ///
-/// A write can block although the pipe was opened as blocking: another process that shares the pipe can
-/// make it non-blocking.
+/// The pipe may be non-blocking, because another process that shares it can make it so.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// A handle on the queue.

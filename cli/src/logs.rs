@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The filter of the log, which can change.
 static CHANGEABLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Writes the log and the failure of a command to standard error, which may go unread.
+/// Writes the log and a command's failure to standard error, which may go unread.
 #[derive(Debug)]
 pub(crate) struct Logs {
     lines: Lines,

@@ -224,7 +224,7 @@ impl Serialize for Request {
     }
 }
 
-/// This is written by hand, because serde's error for an untagged enum names neither command nor field.
+/// Written by hand: serde's error for an untagged enum names neither command nor field.
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::deserialize(deserializer)?;

@@ -43,7 +43,7 @@ pub struct KnownNode {
     pub last_seen: Option<UnixTime>,
     /// The time of the last visit.
     pub last_check: Option<UnixTime>,
-    /// A number that grows by one with each visit that the node answers, and halves with each other visit.
+    /// Grows by one with each visit that the node answers, and halves with each other.
     #[serde(default)]
     pub liveness: u32,
 }
@@ -106,7 +106,7 @@ impl KnownNode {
         self.last_seen = self.last_seen.max(Some(at));
     }
 
-    /// Takes the endpoint from a source if none is known. Returns whether it was taken.
+    /// Takes the endpoint from a source if none is known; returns whether it was taken.
     pub fn take_endpoint(&mut self, enode: &Enode) -> bool {
         let known = self.record.is_some() || self.enode.tcp_endpoint().is_some();
         let is_news = !known && enode.tcp_endpoint().is_some();

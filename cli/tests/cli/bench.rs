@@ -188,7 +188,7 @@ fn a_node_that_quits_in_the_middle_is_named_as_the_cause() {
         "-vv",
     ];
     let mut bench = Peermux::start(&bench);
-    // Each side has the other as a peer.
+    // Both sides log the other as a peer.
     bench.log("peer connected");
     node.event("peer_add");
     drop(node.terminated());

@@ -31,7 +31,8 @@ fn two_people_talk() {
     assert_eq!(ann.line(), "Ben: hello Ann");
     ann.say("hello Ben, grüß dich");
     loop {
-        // A line from before Ben came is in the history, unless Ann's line was read later.
+        // Ann's line is in the history if it was read before Ben came. Otherwise it arrives later as a
+        // line.
         match ben.line().as_str() {
             "(earlier) Ann: anybody there?" | "Ann: anybody there?" => {}
             line => break assert_eq!(line, "Ann: hello Ben, grüß dich"),
@@ -72,7 +73,7 @@ fn who_joins_two_hears_each_line_once_and_others_join_too() {
     for joined in [&mut ann, &mut ben] {
         assert_eq!(joined.line(), "* Carol is here");
     }
-    // Dan closes a circle, so each line reaches him and Ann twice.
+    // Dan connects to Ann and to Carol, which closes a circle, so each line reaches Dan and Ann twice.
     let both = ["--dial", &to_ann, "--dial", &to_carol];
     let mut dan = Peermux::start(&[&["chat", "--name", "Dan"], &both[..]].concat());
     assert_eq!(dan.line(), "* Ann is here");
@@ -101,7 +102,7 @@ fn events_for_programs() {
     assert_eq!(keys(&line), ["event", "name", "node_id", "text"]);
     assert_eq!(line["text"], "one");
     assert_eq!(line["node_id"], joined["node_id"]);
-    // Ann has received it, so it is history for later peers.
+    // Ann has received the line, so later peers get it in the history.
     let mut carl = Peermux::start(&["chat", "--dial", &enode, "--name", "Carl", "--json"]);
     assert_eq!(carl.event("joined")["name"], "Ann");
     let history = carl.event("history");
@@ -172,7 +173,7 @@ fn a_node_without_chat_is_a_failure() {
         ),
         "{line}"
     );
-    // The node reports the capabilities that it was offered.
+    // The node reports the capabilities that the remote offered.
     let refused = node.json();
     assert_eq!(refused["event"], "inbound_failed");
     assert_eq!(refused["capabilities"][0]["name"], "chat", "{refused}");
@@ -231,7 +232,7 @@ fn a_line_being_typed_is_not_torn() {
     terminal.line("ine");
     assert_eq!(ann.line(), "Ben: half a line");
 
-    // The line is brought back, changed, and sent again.
+    // The last line is recalled, changed, and sent again.
     terminal.press(&["Up", "BSpace"]);
     terminal.line("d");
     assert_eq!(ann.line(), "Ben: half a lind");
@@ -265,7 +266,7 @@ fn long_lines_stay_whole_and_what_is_typed_ahead_is_said() {
     terminal.line(&format!("clear; {command}; echo ended-$?"));
     assert_eq!(ann.line(), "* Ben is here");
     terminal.shows(&["* Ann is here\n>"]);
-    // In one write, like pasted text.
+    // The keys are sent in one write, like pasted text.
     terminal.press(&["o", "n", "e", "Enter", "t", "w", "o", "Enter"]);
     assert_eq!(ann.line(), "Ben: one");
     assert_eq!(ann.line(), "Ben: two");
@@ -273,7 +274,7 @@ fn long_lines_stay_whole_and_what_is_typed_ahead_is_said() {
     terminal.text(&typed);
     terminal.until("long line", |screen| screen.matches('a').count() == 100);
     ann.say(&said);
-    // The terminal has 70 columns.
+    // The line is wrapped, because the terminal has 70 columns.
     let heard = format!("Ann: {said}");
     let line = format!("> {typed}");
     let rows = [&heard[..70], &heard[70..], &line[..70], &line[70..]];

@@ -8,7 +8,7 @@ fn listen(file: &str) -> [&str; 5] {
 #[test]
 fn options_win_over_the_file() {
     let folder = Folder::new();
-    // An address for documentation, on which no process can listen.
+    // The address is reserved for documentation, so no process can listen on it.
     let text = "name = \"named\"\nlisten = \"192.0.2.1:1\"\nmax_peers = 0\n";
     let file = folder.file("node.toml", text);
     let (_node, enode) = Peermux::listen(&["--config", &file, "--max-peers", "1"]);
@@ -124,7 +124,7 @@ fn what_a_running_node_has_is_shown() {
         "{defaults:?}"
     );
     assert!(defaults.contains(&"# max_peers = 50".to_owned()));
-    // A node without metrics shows the setting, too.
+    // A node without metrics shows the setting `metrics`, too.
     for lines in [&shown, &defaults] {
         assert!(
             lines.contains(&"# metrics: not set".to_owned()),

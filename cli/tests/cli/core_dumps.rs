@@ -1,4 +1,4 @@
-//! Core dumps, which would contain keys.
+//! Checks that there are no core dumps, which would contain keys.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -12,7 +12,7 @@ use crate::folder::Folder;
 
 /// Crashes a node whose shell allows core dumps of any size.
 ///
-/// Returns the limits of the node, and how it ended.
+/// Returns the resource limits of the node, and how the node ended.
 fn crash(option: &str) -> (String, ExitStatus) {
     let folder = Folder::new();
     let script = format!("ulimit -c $(ulimit -Hc); exec \"$0\" listen --addr 127.0.0.1:0 {option}");

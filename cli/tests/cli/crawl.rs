@@ -1,4 +1,4 @@
-//! `peermux crawl` over networks of real nodes, and over servers that are none.
+//! `peermux crawl` over networks of real nodes, and over servers that are no nodes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,9 +24,10 @@ use crate::folder::Folder;
 use crate::foreign::{closed_port, closing_server, enode_at, silent_server, web_server};
 use crate::process::{Peermux, keys, parse, run};
 
-/// Returns the address of a test's network, a separate one on Linux.
+/// Returns the IP address for the nodes of a test. On Linux each test has its own.
 ///
-/// Remains of other networks may still send requests to ports that are now ours.
+/// With a shared address, nodes of other tests may still send requests to ports that are now used by this
+/// test.
 fn own_address() -> String {
     if cfg!(target_os = "linux") {
         let [_, a, b, c] = std::process::id().to_be_bytes();
@@ -36,7 +37,7 @@ fn own_address() -> String {
     }
 }
 
-/// Starts a node of that network, and returns its enode URL and its record.
+/// Starts a node at that address, and returns its enode URL and its record.
 fn member(arguments: &[&str]) -> (Peermux, String, String) {
     let fixed = ["listen", "--addr", &own_address(), "--json"];
     let mut node = Peermux::start(&[&fixed, arguments].concat());
@@ -45,7 +46,7 @@ fn member(arguments: &[&str]) -> (Peermux, String, String) {
     (node, enode, record)
 }
 
-/// A node in this process that speaks `eth`, which the command line does not.
+/// A node in this process that speaks `eth`. The command line cannot start such a node.
 struct EthNode {
     runtime: Runtime,
     server: Server,
@@ -76,7 +77,7 @@ impl EthNode {
         }
     }
 
-    /// Waits until the bootnode has answered, and so has sent its own Ping.
+    /// Waits until the bootnode has answered. By then the bootnode has also sent its own Ping.
     fn is_known(&self) {
         let v4 = self.server.discv4().expect("it speaks it");
         self.runtime.block_on(async {
@@ -133,9 +134,9 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     let (_full, full, _) = member(&["--discovery", "--max-peers", "0"]);
     let (_taken, closed) = closed_port();
     let dead = enode_at(closed);
-    // The bootnode knows the nodes that it answers.
+    // The bootnode knows a node once it has answered the node.
     for node in [&mut ann, &mut ben] {
-        // The node that speaks `eth` is useless to them.
+        // The node that speaks `eth` is dropped by the other nodes as useless, so wait for the right peer.
         while node.json()["event"] != "peer_add" {}
     }
     eth.is_known();
@@ -163,7 +164,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
         assert_eq!(capabilities(node), speaks, "{node}");
         assert_eq!(node["p2p_version"], 5, "{node}");
         assert!(node["rtt_us"].as_u64().expect("a Pong came") > 0, "{node}");
-        // The other version may have named it first.
+        // The other version of discovery may have named the node first.
         assert!(node["source"] == source || node["source"] == "v5", "{node}");
         assert!(text(&node["record"]).starts_with("enr:"), "{node}");
         assert_eq!(text(&node["enode"]), *enode);
@@ -200,13 +201,13 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     let headline = format!(">nodes: {known} known, {met} met, {refused} refused,");
     assert!(svg.contains(&headline), "{svg}");
 
-    // The file agrees, and the next run continues from it.
+    // The file contains the same results, and the next run continues from it.
     let mut written = lines(&out);
     for node in written.values_mut() {
         node["event"] = "node".into();
     }
     for (id, node) in &nodes {
-        // The time of its last answer may have changed since.
+        // The time of the node's last answer may have changed since the line was printed.
         let (mut line, mut node) = (written[id].clone(), node.clone());
         line["last_seen"] = Value::Null;
         node["last_seen"] = Value::Null;
@@ -216,7 +217,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     visited_again(&folder, &folder.file("ours.jsonl", &ours.join("\n")));
 }
 
-/// Runs twice more over the file of the first run, with other forms of files.
+/// Makes two more runs over the file of the first run, with other forms of files.
 fn visited_again(folder: &Folder, first: &str) {
     let again = |from: &str, out: &str| {
         let again = ["crawl", "--private-networks", "--discovery", "none"];
@@ -264,7 +265,7 @@ fn visited_again(folder: &Folder, first: &str) {
     }
 }
 
-/// Returns the outcome of a visit to each of these.
+/// Returns the outcome of a visit to a node at each of `addrs`.
 fn outcomes(folder: &Folder, addrs: &[SocketAddr], arguments: &[&str]) -> Vec<String> {
     let enode = |addr: &SocketAddr| {
         let key = SecretKey::generate().public_key();
@@ -435,7 +436,8 @@ fn wrong_usage_and_broken_files_are_told() {
 
 /// Runs a node that sends a Status of `eth`, and no Pong.
 ///
-/// reth sends no Pong before it has our Status. The Status here is all zeros.
+/// reth behaves like this: it sends no Pong before it has our Status. The Status that this node sends is
+/// all zeros.
 async fn sends_no_pong(listener: TcpListener, key: SecretKey) {
     let (stream, _) = listener.accept().await.expect("a connection");
     let stream = TcpTransport::new(stream, SocketOptions::default()).expect("a transport");
@@ -464,7 +466,7 @@ fn a_node_without_a_pong_holds_nobody_up() {
     let enode = Enode::new(key.public_key(), addr);
     runtime.spawn(sends_no_pong(listener, key));
     let list = folder.file("list.txt", &enode.to_string());
-    // The crawl does not wait for the whole time limit.
+    // The crawl ends this visit before the time limit of a visit.
     let (nodes, _) = results(&[
         "--nodes",
         &list,

@@ -99,7 +99,7 @@ fn the_number_of_the_own_record_goes_on_after_a_restart() {
         record.expect("a valid one")
     };
     let (first, second) = (record(), record());
-    // The system has chosen other ports.
+    // The number has grown by one, because the system has chosen other ports.
     assert_eq!(second.seq(), first.seq() + 1);
     assert_eq!(second.node_id(), first.node_id());
 }
@@ -168,7 +168,7 @@ fn a_folder_that_others_can_change_or_a_link_to_one_is_refused() {
         assert!(refused(&home).starts_with(&format!("{what} {path} is a symbolic link; ")));
         fs::rename(folder.path(file), &path).expect("ours");
     }
-    // Others may list it.
+    // Make the folder readable for others, which is permitted.
     let (node, _) = Peermux::listen(&["--data-dir", &home]);
     node.terminated().succeeded();
 }
@@ -207,7 +207,7 @@ fn who_was_met_is_met_again_after_a_restart() {
     assert_eq!(again["direction"], "outbound");
 }
 
-/// The path of a Unix socket has 107 bytes at most.
+/// The path of a Unix socket can have at most 107 bytes.
 #[test]
 fn a_path_that_is_too_long_for_a_socket_stops_no_node() {
     let folder = Folder::new();

@@ -14,7 +14,7 @@ fn programs_can_follow_the_tour() {
     let names: Vec<_> = of("node").iter().map(|node| &node["name"]).collect();
     assert_eq!(names, ["alice", "bob", "carol"]);
 
-    // The higher of two shared versions; ranges are sorted by name, from 16 on.
+    // The higher of two shared versions is used. The ranges of codes are sorted by name and start at 16.
     let matched = of("matched");
     let with_bob = json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },

@@ -12,7 +12,8 @@ pub(crate) fn start(arguments: &[&str]) -> (Peermux, String, String) {
 
 /// Returns the next peer.
 ///
-/// Two nodes that find each other may dial at the same time. Then one of the dials fails, on both sides.
+/// Events of failed dials are skipped: two nodes that find each other may dial at the same time, and then
+/// one of the dials fails on both sides.
 pub(crate) fn added(node: &mut Peermux) -> serde_json::Value {
     loop {
         let event = node.json();
@@ -37,7 +38,7 @@ fn nodes_find_each_other_from_one_bootnode_on() {
         let boot = ["--discovery", version, "--bootnode", &record];
         let (mut ann, ..) = start(&boot);
         let (mut ben, ..) = start(&boot);
-        // The bootnode and the other node, in any order.
+        // The peers are the bootnode and the other node, in any order.
         for node in [&mut ann, &mut ben] {
             let two = [added(node), added(node)];
             assert_ne!(id_of(&two[0]), id_of(&two[1]));

@@ -1,4 +1,4 @@
-//! `peermux dns`: a list is made, served by a small DNS server, and read.
+//! Makes a list with `peermux dns`, serves it with a small DNS server, and reads it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -93,7 +93,7 @@ fn answer(query: &[u8], texts: &BTreeMap<String, String>) -> Vec<u8> {
         let data: Vec<u8> = strings
             .flat_map(|string| [&[string.len() as u8], string].concat())
             .collect();
-        // The name at byte 12, type TXT, class IN, one minute to live.
+        // The answer has the name at byte 12, type TXT, class IN and a time to live of one minute.
         answer.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60]);
         answer.extend((data.len() as u16).to_be_bytes());
         answer.extend(data);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder that is removed on drop. Its path is short enough for a socket in it.
+/// A folder that is removed on drop. The path is so short that the folder can hold a socket.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -43,7 +43,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that is left behind does no harm.
+        // An error is ignored, because a folder that is left behind does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Servers that are no nodes: they speak another protocol, or nothing.
+//! Servers that are no nodes: they speak another protocol, or send nothing.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -8,16 +8,16 @@ use tokio::net::TcpSocket;
 
 use crate::process::address;
 
-/// The public key of the secret key 1, which no node here has.
+/// The public key for the secret key 1, which no node in these tests has.
 pub(crate) const OTHER_KEY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
     483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
-/// Returns an enode URL with `addr` and a key of no node.
+/// Returns an enode URL with the address `addr` and [`OTHER_KEY`].
 pub(crate) fn enode_at(addr: SocketAddr) -> String {
     format!("enode://{OTHER_KEY}@{addr}")
 }
 
-/// Returns the same address with another key.
+/// Returns an enode URL with the same address and [`OTHER_KEY`].
 pub(crate) fn with_other_key(enode: &str) -> String {
     let addr = address(enode);
     format!("enode://{OTHER_KEY}@{addr}")
@@ -33,7 +33,7 @@ pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
     (socket, addr)
 }
 
-/// Returns a server that accepts connections in the kernel, and sends nothing.
+/// Returns a server whose connections only the kernel accepts, so it sends nothing.
 pub(crate) fn silent_server() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound");

@@ -34,9 +34,9 @@ fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
                 }
             }
             ("settings", _) => {}
-            // The value depends on the setting.
+            // Inner keys are not collected, because the value depends on the setting.
             ("value" | "default", _) => {}
-            // The keys depend on the failure.
+            // Inner keys are not collected, because they depend on the failure.
             ("error" | "reason", _) => {}
             ("capabilities", Value::Array(all)) => {
                 for one in all {
@@ -92,7 +92,7 @@ fn real_lines() -> Vec<Value> {
         lines.extend(peers(arguments).events());
     }
     lines.push(other.event("peer_drop"));
-    // A node without free places refuses strangers.
+    // The node has no free places for strangers, so it refuses this one.
     let (_, refused) = run(&["ping", &enode, "--json"]).failed();
     lines.extend(refused.iter().map(|line| parse(line)));
     lines.push(run(&["ping", &other_enode, "--json"]).report());
@@ -110,7 +110,7 @@ fn real_lines() -> Vec<Value> {
     lines
 }
 
-/// A point on the curve.
+/// A valid public key, which is a point on the curve.
 const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
 #[test]

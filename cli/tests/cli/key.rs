@@ -13,7 +13,7 @@ const ONE: &str = "0000000000000000000000000000000000000000000000000000000000000
 /// Returns the path of a file that does not exist.
 fn file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("peermux-{name}.key"));
-    // It may exist from the last run.
+    // The file may exist from the last run.
     let _ = fs::remove_file(&path);
     path.into_os_string()
         .into_string()
@@ -63,7 +63,7 @@ fn a_kill_while_a_key_is_written_leaves_all_of_it_or_nothing() {
         if let Ok(secret) = fs::read_to_string(&path) {
             assert_eq!(secret.len(), 65, "{secret:?}");
         }
-        // In any case the next run finds or makes a whole key.
+        // In either case the next run finds or makes a whole key.
         if !fs::exists(&path).expect("a folder") {
             run(&["key", "new", "--key-file", &path]).succeeded();
         }
@@ -134,7 +134,7 @@ fn a_key_that_others_can_read_is_refused_until_its_mode_is_mended() {
     run(&["key", "show", "--key-file", &key]).succeeded();
 }
 
-/// In a Kubernetes secret each file is a link, and so is its folder.
+/// In a Kubernetes secret each file is a link, and so is the folder that contains the file.
 #[test]
 fn a_link_to_a_key_is_refused_and_a_key_behind_a_link_is_not() {
     let folder = Folder::new();
@@ -169,7 +169,7 @@ fn a_wrong_key_is_refused_and_not_repeated() {
     }
 }
 
-/// In any place, and in any form.
+/// A key is not repeated whatever its place among the arguments and whatever its form.
 #[test]
 fn a_key_given_by_mistake_is_never_repeated() {
     let folder = Folder::new();

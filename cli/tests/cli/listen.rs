@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::folder::Folder;
 use crate::process::{Peermux, address, keys, run};
 
-/// Returns the ranges of bench and echo: sorted by name, from 16 on.
+/// Returns the code ranges of bench and echo, which are sorted by name and start at 16.
 fn bench_and_echo() -> Value {
     json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },
@@ -50,7 +50,7 @@ fn networks_are_listed_in_the_configuration_and_on_the_command_line() {
     let file = folder.file("node.toml", text);
     let (node, enode) =
         Peermux::listen(&["--config", &file, "--whitelist", "192.0.2.7,127.0.0.0/8"]);
-    // A stranger would have to wait for half a minute between two connections.
+    // The node is not throttled: a stranger would have to wait half a minute between two connections.
     for _ in 0..3 {
         run(&["ping", &enode]).succeeded();
     }

@@ -1,4 +1,4 @@
-//! The log on standard error.
+//! Tests of the log on standard error.
 
 use rustix::process::Signal;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Tests of the `peermux` binary with real processes and real sockets on loopback.
 //!
-//! No test waits by the clock. A test reads a line that shows how far a process is. Every wait has a
+//! No test waits by the clock. Instead, a test reads lines that show how far a process is. Every wait has a
 //! generous deadline, so that a process that hangs is a failure.
 #![cfg(unix)]
 #![allow(

@@ -28,7 +28,7 @@ impl Node {
         }
     }
 
-    /// Waits for the end of the node, and starts it again with its folder.
+    /// Waits for the end of the node, and starts it again with the same folder.
     fn again(self) -> Self {
         let Self {
             folder, process, ..
@@ -49,7 +49,7 @@ impl Node {
         run(&[&["peers", "--data-dir", &home], arguments].concat())
     }
 
-    /// Connects to its admin socket.
+    /// Connects to the node's admin socket.
     fn admin(&self) -> BufReader<UnixStream> {
         let path = self.folder.path("home/admin.sock");
         BufReader::new(UnixStream::connect(path).expect("the node runs"))
@@ -61,7 +61,7 @@ fn ask(admin: &mut BufReader<UnixStream>, request: &str) -> Value {
     parse(&answer(admin))
 }
 
-/// Reads the next line; empty at the end.
+/// Reads the next line. At the end of input the line is empty.
 fn answer(admin: &mut BufReader<UnixStream>) -> String {
     let mut line = String::new();
     admin.read_line(&mut line).expect("the node answers");
@@ -158,7 +158,7 @@ fn the_tables_of_discovery_are_counted() {
     assert_eq!(on, json!({ "ok": { "v4": empty, "v5": null } }));
 }
 
-/// A point on the curve.
+/// A valid public key, which is a point on the curve.
 const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
 fn id_text(event: &Value) -> String {
@@ -221,7 +221,7 @@ fn who_adds_or_trusts_a_banned_node_learns_of_the_ban() {
         (&trusted["ban"]["node_id"], &trusted["ban"]["reason"]),
         (&id.as_str().into(), &"spam".into())
     );
-    // A node that is not static yet is added too, and dialled when the ban ends.
+    // A banned node that is not static yet is also added, and is dialled when the ban ends.
     node.peers(&["remove", &id]).succeeded();
     let added = node.peers(&["add", &enode]).succeeded();
     assert_eq!(added, [format!("added {id}; but {banned}; {lifts}")]);
@@ -290,7 +290,8 @@ fn a_node_that_is_removed_is_disconnected() {
     let peer = node.process.event("peer_add");
     let id = peer["node_id"].as_str().expect("an id");
     let removed = node.peers(&["remove", &enode]).succeeded();
-    // The options of the node name it again at the next start.
+    // The removal holds only until the node ends, because the node's options name the removed node at the
+    // next start.
     assert_eq!(removed, [format!("removed {id}, until the node ends")]);
     let dropped = node.process.event("peer_drop");
     assert_eq!(
@@ -425,7 +426,7 @@ fn lines_of_json_are_answered_in_their_order() {
 fn a_line_that_is_too_long_ends_the_connection() {
     let node = Node::start(&[]);
     let mut admin = node.admin();
-    // The node must read all of it, because unread bytes would reset the connection.
+    // The node must read the whole line, because unread bytes would reset the connection.
     write!(admin.get_mut(), "{}", "x".repeat(4097)).expect("the node reads");
     let told = parse(&answer(&mut admin));
     assert_eq!(told, json!({ "error": "max line length exceeded" }));

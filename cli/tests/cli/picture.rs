@@ -9,7 +9,7 @@ const HEIGHT: f64 = 18.0;
 const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d7dae0";
 
-/// The style of text, by the escape sequences before it.
+/// The style of text, as set by escape sequences.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Look {
     colour: Option<u8>,
@@ -116,7 +116,7 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
 
 /// Splits a text at two or more spaces, with the column of each part.
 ///
-/// Fonts differ in width, so each part is placed separately.
+/// Each part is placed separately, because fonts differ in width.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start = 0;

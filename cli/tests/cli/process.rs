@@ -22,7 +22,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// Returns the binary in a session without a terminal, like a service, not yet running.
 pub(crate) fn without_terminal(arguments: &[&str]) -> Command {
     let mut command = Command::new("env");
-    // If the tests ignore SIGHUP, as under nohup, the node would inherit that.
+    // SIGHUP is set to its default, because the node would inherit from tests under nohup that it is
+    // ignored.
     command.args(["--default-signal=HUP", "setsid"]);
     command.arg(env!("CARGO_BIN_EXE_peermux")).args(arguments);
     command.env_remove("PEERMUX_LOG");
@@ -44,7 +45,7 @@ pub(crate) struct Peermux {
     errors: Receiver<String>,
 }
 
-/// A process that has ended, with the lines that were not read before.
+/// A process that has ended, with those lines of its output that the test had not read yet.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -75,7 +76,7 @@ impl Peermux {
         Self::spawn_unread(command)
     }
 
-    /// Starts a command, and reads only those of its outputs that are piped.
+    /// Starts a command. Reads those of its standard output and standard error that are pipes.
     pub(crate) fn spawn_unread(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -114,7 +115,7 @@ impl Peermux {
     pub(crate) fn event(&mut self, kind: &str) -> Value {
         loop {
             let event = self.json();
-            // Refused connections are read only by tests that expect them.
+            // Skip reports of refused connections, except in tests that expect them.
             let refused = ["inbound_rejected", "inbound_failed"];
             if event["event"] == kind || !refused.iter().any(|name| event["event"] == *name) {
                 assert_eq!(event["event"], kind, "{event}");
@@ -133,7 +134,7 @@ impl Peermux {
         panic!("ended without logging {part:?}");
     }
 
-    /// Writes a line to its standard input.
+    /// Writes a line to the process's standard input.
     pub(crate) fn say(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is still open");
         writeln!(input, "{line}").expect("the process reads its input");
@@ -167,7 +168,7 @@ impl Peermux {
         ended
     }
 
-    /// Waits for the end. Standard input stays as it is until then.
+    /// Waits for the end of the process. Standard input stays open or closed until then.
     pub(crate) fn ended(mut self) -> Ended {
         self.collect()
     }
@@ -186,7 +187,7 @@ impl Peermux {
 
 impl Drop for Peermux {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // An error is ignored, because the process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -257,7 +258,7 @@ pub(crate) fn parse(line: &str) -> Value {
 
 /// Reads lines on a thread, ahead of the test.
 ///
-/// The queue is as long as the log that a process may write while its output is read.
+/// The queue has room for the log that a process may write while the test reads its output.
 fn lines(from: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, lines) = sync_channel(1024);
     let Some(from) = from else { return lines };

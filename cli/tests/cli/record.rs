@@ -20,7 +20,7 @@ fn a_record_is_shown_as_it_was_signed() {
     assert_eq!(udp["value"], "30303");
     let text = run(&["record", "show", EXAMPLE]).succeeded().join("\n");
     assert!(text.contains("\nip         127.0.0.1\n"), "{text}");
-    // Signed like the example.
+    // Sign a record like the example.
     let signed = run(&[
         "record",
         "sign",

@@ -1,4 +1,4 @@
-//! System errors, which name the address or path, and what to do.
+//! Checks that system errors name the address or path, and say what to do.
 
 use std::net::TcpListener;
 
@@ -31,7 +31,7 @@ fn an_address_in_use_is_named() {
         line.ends_with("; choose an address of this machine"),
         "{line}"
     );
-    // An admin socket has a path.
+    // The error about an admin socket names the path.
     let folder = Folder::new();
     let path = folder.text("none/admin.sock");
     let (line, _) = run(&[&free[..], &["--admin", &path]].concat()).failed();

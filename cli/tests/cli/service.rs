@@ -28,7 +28,7 @@ fn the_service_manager_learns_of_each_state() {
     let limit = Some(Duration::from_secs(60));
     manager.set_read_timeout(limit).expect("it has one");
     let file = folder.file("node.toml", "max_peers = 25\n");
-    // Without a terminal SIGHUP reads the configuration again.
+    // At SIGHUP a process without a terminal reads its configuration again.
     let mut node = without_terminal(&["listen", "--addr", "127.0.0.1:0", "--config", &file]);
     node.env("NOTIFY_SOCKET", &socket);
     let mut node = Peermux::spawn(node);
@@ -46,7 +46,7 @@ fn the_service_manager_learns_of_each_state() {
     assert_eq!(node.ended().code, Some(0));
 }
 
-/// Copies the unit with the path of the program here.
+/// Copies the systemd unit, with the path of the binary under test.
 fn unit(folder: &Folder) -> String {
     let text = UNIT.replace("/usr/bin/peermux", env!("CARGO_BIN_EXE_peermux"));
     assert_ne!(text, UNIT);
@@ -78,7 +78,7 @@ fn the_unit_is_one() {
     }
 }
 
-/// By systemd's rating of the service's rights, from 0 for none to 10 for all.
+/// systemd rates the rights of a service from 0 (none) to 10 (all).
 #[test]
 fn the_unit_allows_little() {
     let folder = Folder::new();

@@ -119,7 +119,7 @@ fn assert_no_result(ended: &Ended) -> Value {
     told
 }
 
-/// The peer is stopped, and so never closes its side of the connection.
+/// The peer process is stopped, so it never closes its side of the connection.
 #[test]
 fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     let folder = Folder::new();
@@ -177,7 +177,7 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
     ];
     let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
     let mut terminal = Command::new("env");
-    // Under nohup the tests ignore SIGHUP, which their children inherit.
+    // SIGHUP is set to its default, because children of tests under nohup would ignore it.
     terminal.args(["--default-signal=HUP", "script", "-qec", &node, "/dev/null"]);
     let terminal = Peermux::spawn(terminal);
     other.event("peer_add");

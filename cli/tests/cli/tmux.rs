@@ -31,7 +31,7 @@ impl Tmux {
                 env::var_os("PEERMUX_INTEROP").is_none_or(|value| value != "required"),
                 "tmux is missing"
             );
-            // Written directly, because the output of passing tests is hidden.
+            // Write to standard error directly, because the captured output of passing tests is hidden.
             let told = stderr().write_all(b"tmux is missing: no test in a real terminal\n");
             told.expect("standard error");
             return None;
@@ -135,7 +135,7 @@ impl Drop for Tmux {
             .arg("-S")
             .arg(self.folder.path("tmux"))
             .arg("kill-server");
-        // The shell may have ended, and tmux with it.
+        // An error is ignored, because the shell may have ended, and tmux with it.
         let _ = command.output();
     }
 }

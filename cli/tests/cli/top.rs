@@ -63,7 +63,7 @@ fn keys_sort_show_details_kick_and_end() {
     terminal.press(&["g", "Enter"]);
     terminal.shows(&["our address", "round trip", &first]);
     terminal.press(&["Escape"]);
-    // A key right after Esc would be read as one with Alt.
+    // Wait for the list, because a key right after Esc would be read as a key with Alt.
     terminal.until("list", |screen| !screen.contains("our address"));
     terminal.press(&["K"]);
     terminal.shows(&[&format!("kicked {first}")]);

@@ -66,7 +66,7 @@ fn help_is_for_every_command() {
         assert!(name == "demo" || help.contains("Examples:"), "{help}");
     }
     let version = run(&["--version"]).succeeded();
-    // The revision follows in parentheses, if there is git.
+    // If git is installed, the revision follows in parentheses.
     let expected = format!("peermux {}", env!("CARGO_PKG_VERSION"));
     assert_eq!(version.len(), 1);
     assert!(version[0].starts_with(&expected), "{version:?}");
@@ -85,7 +85,7 @@ fn one_thing_has_one_name_and_old_names_still_work() {
         let help = help.succeeded().join("\n");
         assert!(help.contains(name), "{help}");
         assert!(!help.contains(&format!(" {old} <")), "{help}");
-        // The value is refused, not the option.
+        // The option must still exist, so the error must be about the value.
         let told = run(&[&command[..], &[old, "?"]].concat()).refused();
         assert!(told.contains("invalid value '?'"), "{told}");
     }

@@ -1,4 +1,4 @@
-//! `peermux why`, and nodes named by the first digits of their ids.
+//! Tests of `peermux why`, and of nodes that are named by the first digits of their ids.
 
 use crate::node::Node;
 use crate::process::{Peermux, run};
@@ -38,7 +38,7 @@ fn a_peer_that_left_is_explained() {
     let findings = &short[at.expect("findings") + 1..];
     assert_eq!(findings[0], "  the remote ended it: client quitting");
     assert!(findings[1].contains(" received ("), "{findings:?}");
-    // Only the last moment.
+    // Show only the last moment.
     let last = node.run("why", &[id, "--last", "0s", "--json"]).report();
     assert!(last["forgotten"].as_u64() > Some(0), "{last}");
 }
@@ -61,7 +61,7 @@ fn a_peer_is_named_by_the_first_digits_of_its_id() {
     other.event("peer_add");
     other.event("peer_drop");
     node.process.event("peer_drop");
-    // The node knows it from its recording.
+    // The first digits are enough, because the node knows the id from the peer's recording.
     let banned = node.run("peers", &["ban", &id[..8]]).succeeded();
     assert_eq!(banned, [format!("banned {id}")]);
     let lifted = node.run("peers", &["unban", &id[..8]]).succeeded();
