@@ -24,10 +24,10 @@ use crate::folder::Folder;
 use crate::foreign::{closed_port, closing_server, enode_at, silent_server, web_server};
 use crate::process::{Peermux, keys, parse, run};
 
-/// Returns the IP address for the nodes of a test. On Linux each test has its own.
+/// Returns the IP address for a test's nodes. On Linux each test process has its own.
 ///
-/// With a shared address, nodes of other tests may still send requests to ports that are now used by this
-/// test.
+/// With a shared address, nodes that remember an earlier process may still send requests to ports that this
+/// process uses now.
 fn own_address() -> String {
     if cfg!(target_os = "linux") {
         let [_, a, b, c] = std::process::id().to_be_bytes();
@@ -136,7 +136,8 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     let dead = enode_at(closed);
     // The bootnode knows a node once it has answered the node.
     for node in [&mut ann, &mut ben] {
-        // The node that speaks `eth` is dropped by the other nodes as useless, so wait for the right peer.
+        // Skip other events: the connections with the node that speaks `eth` fail, because it is useless to
+        // the others.
         while node.json()["event"] != "peer_add" {}
     }
     eth.is_known();
@@ -217,7 +218,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     visited_again(&folder, &folder.file("ours.jsonl", &ours.join("\n")));
 }
 
-/// Makes two more runs over the file of the first run, with other forms of files.
+/// Makes two more runs over the first run's file, with other forms of files.
 fn visited_again(folder: &Folder, first: &str) {
     let again = |from: &str, out: &str| {
         let again = ["crawl", "--private-networks", "--discovery", "none"];
@@ -466,7 +467,7 @@ fn a_node_without_a_pong_holds_nobody_up() {
     let enode = Enode::new(key.public_key(), addr);
     runtime.spawn(sends_no_pong(listener, key));
     let list = folder.file("list.txt", &enode.to_string());
-    // The crawl ends this visit before the time limit of a visit.
+    // The visit ends long before its time limit of 255 s.
     let (nodes, _) = results(&[
         "--nodes",
         &list,

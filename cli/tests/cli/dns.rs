@@ -1,4 +1,4 @@
-//! Makes a list with `peermux dns`, serves it with a small DNS server, and reads it.
+//! Makes a list with `peermux dns`, serves it from a DNS server, and reads it.
 
 use std::collections::BTreeMap;
 use std::fs;

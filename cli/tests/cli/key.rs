@@ -134,7 +134,7 @@ fn a_key_that_others_can_read_is_refused_until_its_mode_is_mended() {
     run(&["key", "show", "--key-file", &key]).succeeded();
 }
 
-/// In a Kubernetes secret each file is a link, and so is the folder that contains the file.
+/// In a Kubernetes secret each file is a link, and so is its folder.
 #[test]
 fn a_link_to_a_key_is_refused_and_a_key_behind_a_link_is_not() {
     let folder = Folder::new();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::folder::Folder;
 use crate::process::{Peermux, address, keys, run};
 
-/// Returns the code ranges of bench and echo, which are sorted by name and start at 16.
+/// Returns the code ranges of bench and echo, sorted by name and starting at 16.
 fn bench_and_echo() -> Value {
     json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },

@@ -45,7 +45,7 @@ fn run_unread(arguments: &[&str], unread: &str) -> Ended {
     }
 }
 
-/// The exit code is the one that shells report for a process that SIGPIPE has killed.
+/// Shells report the same exit code for a process that SIGPIPE has killed.
 #[test]
 fn a_reader_that_goes_away_ends_a_command_with_a_code_of_its_own() {
     let one = "0000000000000000000000000000000000000000000000000000000000000001";

@@ -45,7 +45,7 @@ pub(crate) struct Peermux {
     errors: Receiver<String>,
 }
 
-/// A process that has ended, with those lines of its output that the test had not read yet.
+/// A process that has ended, with the output that was not read before.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -168,7 +168,7 @@ impl Peermux {
         ended
     }
 
-    /// Waits for the end of the process. Standard input stays open or closed until then.
+    /// Waits for the end of the process. Does not close standard input before that.
     pub(crate) fn ended(mut self) -> Ended {
         self.collect()
     }

@@ -16,7 +16,7 @@ fn a_node_is_asked_for_its_record() {
 fn a_node_is_found_through_others() {
     let (mut boot, _, bootnode) = start(&["--discovery"]);
     let (_node, enode, record) = start(&["--bootnode", &bootnode]);
-    // Once the nodes are connected, each knows the other by both versions of discovery.
+    // Once the nodes are connected, both versions of discovery know both nodes.
     added(&mut boot);
     let (key, _) = enode.split_once('@').expect("a URL");
     let by_key = run(&["resolve", key, "--bootnode", &bootnode, "--json"]).report();

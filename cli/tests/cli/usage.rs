@@ -85,7 +85,7 @@ fn one_thing_has_one_name_and_old_names_still_work() {
         let help = help.succeeded().join("\n");
         assert!(help.contains(name), "{help}");
         assert!(!help.contains(&format!(" {old} <")), "{help}");
-        // The option must still exist, so the error must be about the value.
+        // The old name of the option still works: the error is about the value.
         let told = run(&[&command[..], &[old, "?"]].concat()).refused();
         assert!(told.contains("invalid value '?'"), "{told}");
     }

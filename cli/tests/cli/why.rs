@@ -1,4 +1,4 @@
-//! Tests of `peermux why`, and of nodes that are named by the first digits of their ids.
+//! Tests of `peermux why`, and of nodes named by the first digits of their ids.
 
 use crate::node::Node;
 use crate::process::{Peermux, run};
