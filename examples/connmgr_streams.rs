@@ -1,6 +1,6 @@
 //! The connection manager over custom streams, without RLPx.
 //!
-//! It dials, accepts and dials again; the protocol is one line of text.
+//! The manager dials, accepts and dials again. The protocol is one line of text.
 //!
 //! `cargo run --example connmgr_streams`
 

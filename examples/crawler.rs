@@ -56,7 +56,7 @@ async fn visit(
 async fn main() -> Result<(), Box<dyn Error>> {
     let list = std::env::args().skip(1).map(|url| url.parse());
     let mut waiting = list.collect::<Result<VecDeque<Enode>, _>>()?;
-    // A chain of nodes, each of which knows the one before it. The first knows a node that no
+    // Start a chain of nodes. Each knows the node before it, and the first knows a node that no
     // longer exists.
     let mut own = Vec::new();
     let mut last = node(Vec::new()).await?.enode();

@@ -1,12 +1,12 @@
 //! Measures how fast a node with 1,000 peers answers `peers`.
 //!
-//! It measures the answer of the admin socket, and the command `peermux peers` from its start to its end,
-//! while the node is idle and while messages flow. With tmux it also measures the CPU time of a refresh of
-//! `peermux top`.
+//! The benchmark measures the answer of the admin socket, and the command `peermux peers` from its start to
+//! its end, while the node is idle and while messages flow. If tmux is installed, it also measures the CPU
+//! time of a refresh of `peermux top`.
 //!
-//! `cargo bench -p peermux-cli --bench peers` runs the node as a separate process and all peers in this
-//! one. The node answers each message, so at a rate of 10,000 it handles 20,000 messages a second. The last
-//! rate is more than the machine can handle.
+//! `cargo bench -p peermux-cli --bench peers` runs the node as a separate process and all peers in the
+//! benchmark's process. The node answers each message, so at a rate of 10,000 it handles 20,000 messages a
+//! second. The last rate is more than the machine can handle.
 #![allow(
     clippy::expect_used,
     clippy::panic,

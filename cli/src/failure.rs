@@ -37,7 +37,7 @@ impl Failure {
         Self::because("interrupted twice; did not wait for the peers")
     }
 
-    /// Returns the reason in one line, if it is to be reported.
+    /// Returns the reason in one line, or `None` if nothing must be reported.
     pub(crate) fn text(&self) -> Option<String> {
         match self {
             Self::Failed(reason) => Some(reason.to_string()),

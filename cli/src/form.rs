@@ -1,6 +1,6 @@
 //! Reads keys and nodes from text, and describes what is wrong with the text.
 //!
-//! No error repeats any of the text, which may be a secret key.
+//! No error repeats any of the text, because the text may be a secret key.
 
 use std::error::Error;
 use std::fmt;
@@ -128,7 +128,7 @@ pub fn node(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
 ///
 /// # Errors
 ///
-/// As for [`node`].
+/// The same as those of [`node`].
 pub fn any(text: &str) -> Result<Node, Box<dyn Error + Send + Sync>> {
     check_node(text)?;
     Ok(if text.starts_with("enr:") {

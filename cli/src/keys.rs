@@ -29,13 +29,13 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// Returns the key that was given, else a fresh one.
+    /// Returns the key in the options, or a fresh key.
     pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
         let given = self.load()?;
         Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
-    /// Returns the key that was given, else the key in the file.
+    /// Returns the key in the options, or the key in the file at `path`.
     ///
     /// Makes the file if it is missing.
     pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
@@ -57,7 +57,7 @@ impl KeyArgs {
         }
     }
 
-    /// Returns the key that was given, if there is one.
+    /// Returns the key in the options, if there is one.
     pub(crate) fn load(&self) -> Result<Option<SecretKey>, Failure> {
         if let Some(path) = &self.key_file {
             return read(path).map(Some);

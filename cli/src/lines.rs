@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// A handle on the queue.
 ///
-/// If the queue is full, new text is dropped. Then the next text that is written begins with a line that
+/// If the queue is full, new text is dropped. The next text that is written then begins with a line that
 /// says how many lines were dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Shared>);
@@ -242,7 +242,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Accepts the lines of the log, of which each call writes whole ones.
+/// Accepts the lines of the log, which writes whole lines in each call.
 impl Write for Lines {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         self.push(String::from_utf8_lossy(lines).into_owned());

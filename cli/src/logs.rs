@@ -45,8 +45,8 @@ pub(crate) enum Form {
 }
 
 impl Logs {
-    /// Starts logging. The filter is that of the environment. By default warnings and errors are logged,
-    /// and more with each `-v`.
+    /// Starts logging. The environment variable [`FILTER`] sets the filter. Without it, warnings and errors
+    /// are logged, and more with each `-v`.
     pub(crate) fn start(verbose: u8, form: Form) -> Result<Self, Failure> {
         let filter = filter(verbose)?;
         // Nothing waits for this token, because a failed write to the log has no consequence.

@@ -1,4 +1,4 @@
-//! The `peermux` command line: run a node, look at one, measure one, talk to one.
+//! The `peermux` command line, which runs, shows and measures nodes.
 //!
 //! Results go to standard output, for people or, with `--json`, one JSON object a line. Logs and
 //! the one line that says why a command failed go to standard error. The exit code is 0 for

@@ -104,7 +104,7 @@ impl Output {
         }
     }
 
-    /// Clears the terminal, if standard output is one.
+    /// Clears the terminal, if standard output is a terminal.
     #[cfg(unix)]
     pub(crate) fn clear(&self) {
         if !self.json && io::stdout().is_terminal() {
@@ -117,7 +117,7 @@ impl Output {
         self.lines.lose(lines);
     }
 
-    /// Queues one or more lines as one text.
+    /// Queues one or more lines as a single text.
     fn push(&self, mut line: String) {
         line.push('\n');
         self.lines.push(line);

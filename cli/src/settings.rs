@@ -30,7 +30,7 @@ pub(crate) fn changed(
 
 /// Returns the error about a setting that a server does not have.
 fn no_setting(name: &str) -> String {
-    // `metrics` is a setting, but not one of the server.
+    // The name may still be known: `metrics` is a setting of the node, but not of its server.
     unknown(name).unwrap_or_else(|| format!("{name} cannot change while the node runs"))
 }
 

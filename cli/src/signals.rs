@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The time in which further signals count as the first one.
+/// The time during which further signals count as part of the first.
 ///
 /// A shell and a supervisor may both send a signal, and a key may be held down.
 const ONE_WISH: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! A node named by the first digits of its id, as a terminal shows it.
+//! Finds the node that a user names by the first digits of its id.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -1,9 +1,9 @@
 //! The admin interface of a running node: a Unix socket for its owner alone.
 //!
-//! `peermux listen --data-dir DIR` opens `DIR/admin.sock`, and `--admin PATH` opens another one. The node
-//! removes the socket when it ends. A node whose data directory cannot hold a socket runs without one.
-//! `peermux peers` is a client, and so is any program that writes JSON lines: each line is a request, and
-//! the node answers each with one line, in order.
+//! `peermux listen --data-dir DIR` opens the socket `DIR/admin.sock`; with `--admin PATH` it opens a socket
+//! at PATH instead. The node removes the socket when it ends. A node whose data directory cannot hold a
+//! socket runs without one. `peermux peers` is a client, and so is any program that writes JSON lines: each
+//! line is a request, and the node answers each with one line, in order.
 //!
 //! | request | answer |
 //! |---|---|
@@ -37,10 +37,10 @@
 //!
 //! # Limits
 //!
-//! A request has at most 4096 bytes. The node closes the connection after a longer request or one that
-//! is not UTF-8, when no whole request has come for a minute, and when an answer is not read within ten
-//! seconds. A request that takes longer than ten seconds is answered with an error. Sixteen connections
-//! are served at once; a further one gets an error and is closed.
+//! A request has at most 4096 bytes. The node closes the connection after a longer request, after a request
+//! that is not UTF-8, when no whole request has come for a minute, and when the client does not read an
+//! answer within ten seconds. A request that takes longer than ten seconds is answered with an error.
+//! Sixteen connections are served at once; a further connection gets an error and is closed.
 
 mod chosen;
 mod client;

@@ -161,7 +161,7 @@ async fn attend(
     }
 }
 
-/// Carries out a request and answers it; returns whether the node is to end.
+/// Carries out a request and answers it. Returns whether the node must end.
 async fn answer(
     request: Request,
     context: &Context,

@@ -69,7 +69,7 @@ fn bind(path: &Path) -> io::Result<Socket> {
     Ok(Socket { listener, file })
 }
 
-/// Removes the socket at a path if nothing listens there; else fails.
+/// Removes the socket at a path if nothing listens there. Otherwise fails.
 fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),

@@ -1,4 +1,4 @@
-//! The commands, one module for each.
+//! The commands, each in its own module.
 
 pub(crate) mod bench;
 pub(crate) mod chat;

@@ -194,7 +194,7 @@ impl Search {
         }
     }
 
-    /// Returns whether to search private networks too: if a named node is on one.
+    /// Returns whether a named node is on a private network. Then private networks are searched too.
     fn private_networks(&self) -> bool {
         self.endpoints()
             .any(|addr| Reach::of(addr.ip()) != Reach::Public)
@@ -279,7 +279,7 @@ impl Search {
         use peermux::discv5::{Discv5, Discv5Config, Sockets};
         use tokio::net::UdpSocket;
 
-        /// The pause before the nodes are asked again. In the meantime they may have met other nodes.
+        /// The pause before the nodes are asked again. In the meantime the nodes may have met other nodes.
         const AGAIN: Duration = Duration::from_secs(1);
 
         let records = self.named().filter_map(|node| match node {

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::refused::Refused;
 use answer::Answer;
 
-/// The number of connections that are served at once; others wait.
+/// The number of connections that are served at once; further connections wait.
 const CLIENTS: usize = 16;
 
 /// The time limit for a request and its answer together.

@@ -43,7 +43,7 @@ pub struct KnownNode {
     pub last_seen: Option<UnixTime>,
     /// The time of the last visit.
     pub last_check: Option<UnixTime>,
-    /// Grows by one with each visit that the node answers, and halves with each other.
+    /// Grows by one with each answered visit, and halves with each other visit.
     #[serde(default)]
     pub liveness: u32,
 }
@@ -212,7 +212,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether the node has proven that it is there.
+    /// Returns whether the outcome proves that the node exists at its address.
     #[must_use]
     pub fn is_answer(self) -> bool {
         matches!(self, Self::Met | Self::Refused | Self::BadHello)

@@ -18,7 +18,7 @@ fn record(number: u8) -> NodeRecord {
     record.sign(&key(number)).expect("a short record")
 }
 
-/// Returns a node with all fields, and one with none.
+/// Returns a node with all optional fields, and a node without any of them.
 fn nodes() -> Vec<KnownNode> {
     let full = KnownNode {
         outcome: Some(Outcome::Met),

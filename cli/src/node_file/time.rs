@@ -1,4 +1,4 @@
-//! Times in files.
+//! Times in files of nodes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -37,7 +37,7 @@ impl Format {
     }
 }
 
-/// Writes nodes in a form.
+/// Writes nodes in the given form.
 ///
 /// # Errors
 ///

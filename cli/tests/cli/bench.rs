@@ -125,7 +125,7 @@ fn a_terminal_shows_how_far_it_is_and_what_was_measured_until_ctrl_c() {
         let (done, rest) = told.expect("what was measured");
         assert!(done.parse::<u64>().is_ok_and(|done| done > 0), "{screen}");
         assert!(rest.starts_with(what), "{screen}");
-        // The line with the progress is cleared.
+        // The line that showed the progress was cleared.
         assert!(!screen.contains(" left"), "{screen}");
     }
 }

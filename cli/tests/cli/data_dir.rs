@@ -168,7 +168,7 @@ fn a_folder_that_others_can_change_or_a_link_to_one_is_refused() {
         assert!(refused(&home).starts_with(&format!("{what} {path} is a symbolic link; ")));
         fs::rename(folder.path(file), &path).expect("ours");
     }
-    // Make the folder readable for others, which is permitted.
+    // The folder is accepted although other users may list it.
     let (node, _) = Peermux::listen(&["--data-dir", &home]);
     node.terminated().succeeded();
 }

@@ -106,7 +106,7 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
 #[test]
 fn health_and_readiness_stand_beside_them_and_nothing_else() {
     let (node, _, addr) = node(&ANYWHERE);
-    // Silent clients do not hold up others.
+    // Silent clients do not delay other clients.
     let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(&addr)).collect();
     for (path, status) in [
         ("/healthz", "200 OK"),

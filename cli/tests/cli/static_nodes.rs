@@ -10,7 +10,7 @@ const IMPATIENT: &str = "redial_gap = \"0s\"\nbackoff.base = \"20ms\"\nbackoff.c
 
 const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ee";
 
-/// Returns the next event that is not a failed dial. It must be of this kind.
+/// Returns the next event that is not a failed dial. The event must be of this kind.
 fn next(node: &mut Peermux, kind: &str) -> Value {
     let mut events = std::iter::from_fn(|| Some(node.json()));
     let event = events.find(|event| event["event"] != "dial_failed");

@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// The time between two looks at the screen.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A terminal with a shell. It ends when dropped.
+/// A terminal with a shell. The terminal closes when this is dropped.
 pub(crate) struct Tmux {
     folder: Folder,
 }
@@ -24,7 +24,8 @@ pub(crate) struct Tmux {
 impl Tmux {
     /// Starts a terminal of this size.
     ///
-    /// Without tmux it prints a notice and returns `None`, or fails if `PEERMUX_INTEROP` is `required`.
+    /// Without tmux this prints a notice and returns `None`. If `PEERMUX_INTEROP` is `required`, it fails
+    /// instead.
     pub(crate) fn start(width: u16, height: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(

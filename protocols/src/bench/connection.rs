@@ -53,9 +53,9 @@ impl Arriving {
 pub(super) struct Answer {
     /// The totals that the remote reports in Done.
     pub(super) told: Totals,
-    /// The totals counted here.
+    /// The totals that this side counted.
     pub(super) got: Totals,
-    /// The number of Data whose length differs from the requested one.
+    /// The number of Data whose length is not the requested length.
     pub(super) wrong: u64,
 }
 

@@ -18,8 +18,8 @@ const ROUND_TRIPS_AHEAD: u64 = 1 << 16;
 
 /// Measures one peer.
 ///
-/// Cheap to clone. The three measurements can run concurrently; a second one of the same kind waits
-/// for the first.
+/// Cheap to clone. The three kinds of measurement can run concurrently; a second measurement of the
+/// same kind waits for the first.
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Arc<BenchConnection>,
@@ -53,8 +53,8 @@ impl Client {
 
     /// Returns the number of messages and round trips completed by all clones.
     ///
-    /// It grows during a call, so it shows the call's progress. A message is counted when it is
-    /// queued for sending or when it arrives, before it is verified.
+    /// The number grows during a call, so it shows the call's progress. A message is counted when
+    /// it is queued for sending or when it arrives, before it is verified.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
@@ -95,7 +95,7 @@ impl Client {
 
     /// Asks for `count` Data of `size` bytes and verifies the answer.
     ///
-    /// It checks the number of Data, the length of each, and the totals in Done.
+    /// The number of Data, the length of each, and the totals in Done are checked.
     ///
     /// # Cancel safety
     /// Cancel safe, but the answer to a dropped call still arrives in full.
@@ -168,7 +168,7 @@ impl Client {
         Ok(took)
     }
 
-    /// Bounds the wait for a turn. Without a bound it would never end if an answer were lost.
+    /// Bounds the wait for a turn. Without a bound the wait would never end if an answer were lost.
     async fn within_limit<R>(
         &self,
         step: impl Future<Output = Result<R, ClientError>>,

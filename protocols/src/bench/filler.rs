@@ -7,8 +7,8 @@ const VARIETY: usize = 4096;
 /// The step from one content to the next. It is odd, so every content is used before one repeats.
 const STEP: usize = 1021;
 
-/// Makes incompressible contents without generating each one. Each is a window into a slightly
-/// longer random buffer.
+/// Makes incompressible contents without generating each of them. Each content is a window into a
+/// slightly longer random buffer.
 #[derive(Debug)]
 pub(super) struct Filler {
     random: Bytes,

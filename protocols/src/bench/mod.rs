@@ -91,8 +91,8 @@ impl Config {
 
     /// Sets the maximum size in bytes of a message for a stranger.
     ///
-    /// A stranger is a peer without a loopback address. One that sends an Ask or Echo above the
-    /// limit is disconnected. Default: 64 KiB, so that a tiny request costs little.
+    /// A stranger is a peer without a loopback address. A stranger that sends an Ask or Echo above
+    /// the limit is disconnected. Default: 64 KiB, so that a tiny request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;

@@ -6,7 +6,7 @@ messages! {
     pub enum ChatMessage, length = 3 {
         /// The sender's name.
         0x00 => Name(String),
-        /// A line by the sender, or one that the sender passes on.
+        /// A line that the sender says or passes on.
         0x01 => Line(Spoken),
         /// Earlier lines.
         0x02 => History(History),

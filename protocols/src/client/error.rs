@@ -42,7 +42,7 @@ pub enum ClientError {
     /// Some messages do not have the requested length.
     #[error("{wrong} of the received messages do not have the requested {size} bytes")]
     WrongLength {
-        /// The number of such messages.
+        /// The number of messages that do not have the requested length.
         wrong: u64,
         /// The requested length in bytes.
         size: usize,

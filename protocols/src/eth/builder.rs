@@ -69,8 +69,8 @@ impl EthBuilder {
 
     /// Sets the function that answers header queries.
     ///
-    /// It returns the requested headers that it has, in order, starting with the first one.
-    /// Default: no headers.
+    /// The function returns those of the requested headers that the node has, in order, starting
+    /// with the first requested header. Default: no headers.
     ///
     /// The query's limit is at most [`MAX_HEADERS`](super::MAX_HEADERS). Headers beyond the limit,
     /// or beyond [`MAX_RESPONSE`](super::MAX_RESPONSE) bytes, are not sent.

@@ -30,7 +30,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Returns the head of a chain that consists of its first block.
+    /// Returns the head of a chain that consists only of its first block.
     #[must_use]
     pub fn genesis(hash: Hash, time: u64) -> Self {
         Self {

@@ -18,7 +18,7 @@ pub enum Announcement {
     Transactions(Vec<Raw>),
     /// Transactions that can be requested.
     Pooled(PooledHashes),
-    /// The blocks that the peer now has. From `eth/69` on.
+    /// The blocks that the peer now has; only from `eth/69` on.
     Range(BlockRange),
 }
 
@@ -29,14 +29,14 @@ pub enum Event {
     Joined {
         /// The peer.
         peer: Peer,
-        /// Its Status.
+        /// The peer's Status.
         status: Status,
     },
     /// A peer was refused and is being disconnected.
     Refused {
         /// The peer.
         peer: Peer,
-        /// Its Status, if it sent one.
+        /// The peer's Status, if the peer sent one.
         status: Option<Status>,
         /// Why it was refused.
         error: HandshakeError,

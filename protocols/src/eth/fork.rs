@@ -1,7 +1,7 @@
 //! Fork identifiers: which chain a node is on, and how far.
 //!
-//! They follow [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124), and for forks by time
-//! [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
+//! Fork identifiers follow [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124). For forks by time,
+//! they follow [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
 
 use std::fmt;
 
@@ -180,7 +180,7 @@ impl ForkFilter {
         self.forks().nth(index)
     }
 
-    /// Returns how many forks a node has passed before the first one ahead.
+    /// Returns how many forks a node has passed before the first fork ahead.
     fn passed(&self, block: u64, time: u64) -> usize {
         let blocks = self.blocks.iter().map(|&fork| fork <= block);
         let times = self.times.iter().map(|&fork| fork <= time);

@@ -21,7 +21,7 @@ pub enum HandshakeError {
         /// The code of the first message.
         code: u64,
     },
-    /// The version in the Status is not the negotiated one.
+    /// The version in the Status is not the negotiated version.
     Version {
         /// The negotiated version.
         ours: u64,

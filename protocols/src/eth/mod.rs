@@ -1,10 +1,10 @@
 //! `eth/68`, `eth/69` and `eth/70`, the protocol of Ethereum's nodes.
 //!
-//! It does not maintain a chain: it is for crawlers, relays and test tools.
+//! This implementation does not maintain a chain: it is for crawlers, relays and test tools.
 //!
-//! Peers first exchange the chains that they are on; a peer on another chain is refused. After that
-//! they announce blocks and transactions, which this node reports as [`Event`]s, and request
-//! headers. Requests for bodies, receipts and transactions get empty answers.
+//! Peers first exchange the chains that they are on; a peer on another chain is refused. After
+//! that, peers announce blocks and transactions and request headers. This node reports the
+//! announcements as [`Event`]s. Requests for bodies, receipts and transactions get empty answers.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|

@@ -8,9 +8,9 @@ use super::Hash;
 /// A block's hash and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, RlpValue)]
 pub struct BlockId {
-    /// Its hash.
+    /// The block's hash.
     pub hash: Hash,
-    /// Its number.
+    /// The block's number.
     pub number: u64,
 }
 
@@ -26,11 +26,11 @@ pub struct Block {
 /// Transactions that can be requested; entry `i` of each list describes transaction `i`.
 #[derive(Debug, Clone, PartialEq, Eq, RlpValue)]
 pub struct PooledHashes {
-    /// Their types, one byte each.
+    /// The types of the transactions, one byte each.
     pub types: Bytes,
-    /// Their sizes in bytes.
+    /// The sizes of the transactions in bytes.
     pub sizes: Vec<u32>,
-    /// Their hashes.
+    /// The hashes of the transactions.
     pub hashes: Vec<Hash>,
 }
 
@@ -59,7 +59,7 @@ pub struct BlockRange {
 }
 
 impl BlockRange {
-    /// Checks whether such a range can exist. The error is the rule that the range breaks.
+    /// Checks whether the range can exist. The error is the rule that the range breaks.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.earliest > self.latest {
             return Err("the earliest block is not after the latest");

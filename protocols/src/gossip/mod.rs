@@ -21,7 +21,7 @@
 //! with `sequence` as its nonce and the tag of Data. The payload of this comm message is `written`
 //! as 8 big-endian bytes, then `content`. An identity has at most 16 KiB, a signature at most 4
 //! KiB, a Digest or a Request at most 1024 ids. A node closes the connection to a peer that sends a
-//! malformed message or one that its author did not sign.
+//! malformed message, or a message that its author did not sign.
 //!
 //! In each round a node announces its new messages to `fanout` random peers, and requests the
 //! Digest of one other random peer. A message is new for a few rounds. A node requests a missing
@@ -32,9 +32,9 @@
 //!
 //! A node keeps a limited number of messages and bytes. If there is no room for a new message, the
 //! node evicts a message of the peer that has delivered the most. Among these, it evicts the oldest
-//! message by the author with the most. The same rule applies to two sets of ids. Ids of evicted
-//! messages are remembered so that the messages are not accepted again; ids of requested messages
-//! are remembered for a few rounds. So a peer that floods evicts its own messages first.
+//! message by the author with the most. So a peer that floods evicts its own messages first. The
+//! same rule applies to two sets of ids. The ids of evicted messages are remembered so that these
+//! messages are not accepted again. The ids of requested messages are remembered for a few rounds.
 //!
 //! One Request is answered with at most 64 messages and 4 MiB, each message once, and only while
 //! the queue of answers has room. The rest can be requested in the next round.

@@ -88,7 +88,7 @@ struct Counters {
 
 /// A node's gossip.
 ///
-/// Cheap to clone. It ends with the last clone, or when its [`Comm`] stops.
+/// Cheap to clone. Gossip ends when the last clone is dropped, or when its [`Comm`] stops.
 #[derive(Clone)]
 pub struct Gossip {
     shared: Arc<Shared>,
@@ -144,8 +144,8 @@ impl Gossip {
     /// This node's own subscriptions receive it too.
     ///
     /// # Errors
-    /// [`GossipError`] if the message is too large or cannot be signed. It is not spread in that
-    /// case.
+    /// [`GossipError`] if the message is too large or cannot be signed. The message is not spread
+    /// in that case.
     pub async fn publish(&self, content: impl Into<Bytes>) -> Result<MessageId, GossipError> {
         let (content, shared) = (content.into(), &self.shared);
         let (size, limit) = (content.len(), shared.config.max_content);
@@ -261,7 +261,8 @@ impl Shared {
         for peer in peers {
             self.count(message);
             if !self.is_lost() {
-                // A message that is lost here is recovered in a later round.
+                // The outcome does not matter, because a message that is lost here is recovered in
+                // a later round.
                 drop(self.comm.send(&envelope, std::slice::from_ref(peer)));
             }
         }

@@ -15,7 +15,7 @@ use super::store::Store;
 use super::{Config, Gossip, GossipError};
 
 const SOON: Duration = Duration::from_secs(60);
-/// The calendar time at which each node starts. Its clock follows the virtual time.
+/// The calendar time at which each node starts. The node's clock follows the virtual time.
 const START: Duration = Duration::from_secs(1_800_000_000);
 
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ impl Net {
     async fn node(&self) -> (Comm, RemotePeer) {
         let random = || SecretKey::random(&mut rand::rng());
         let (key, identity) = (random(), Secp256k1Identity::new(random()));
-        // Only the key matters: nodes without an address are not dialled.
+        // Only the key matters, because these tests do not dial the address.
         let enode = Enode::new(key.public_key(), "192.0.2.1:1".parse().unwrap());
         let builder = Server::builder(key)
             .configure(|config| config.with_max_peers(200))

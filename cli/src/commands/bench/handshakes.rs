@@ -1,4 +1,4 @@
-//! Measures full connects, one after the other or many at once.
+//! Measures full handshakes, one after the other or many at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -87,7 +87,7 @@ pub(crate) async fn run(
     converse(args, key, out, || Ok(Input::plain()), interrupted).await
 }
 
-/// Joins others, and then opens the input and sends its lines.
+/// Joins the given nodes, and then opens the input and sends its lines.
 async fn converse(
     args: Args,
     key: SecretKey,
@@ -160,7 +160,7 @@ async fn join(
             Some(event) = events.next() => is_there |= print(event)?,
             peer = &mut dialling => match peer {
                 Ok(peer) => break peer,
-                // The node has dialled this one in the meantime.
+                // The node to dial has dialled this node in the meantime.
                 Err(DialError::Connected { .. }) => return Ok(()),
                 Err(error) => return Err(Trouble::dialling(&error).into()),
             },

@@ -154,8 +154,8 @@ impl rustyline::Prompt for Keyboard {
 
 /// Shows text above the line.
 ///
-/// A key that is pressed at the same moment redraws the prompt. Then a text counts as shown before it is,
-/// which matters only for the last texts.
+/// If a key is pressed at the same moment, the prompt is redrawn before the text is shown, and the text
+/// counts as shown too early. This matters only for the last texts.
 pub(super) struct Above {
     shared: Arc<Shared>,
     printer: Box<dyn ExternalPrinter + Send>,
@@ -173,8 +173,8 @@ impl Write for Above {
                 .print(String::from_utf8_lossy(text).into_owned());
             let waits = |state: &State| state.has_text && state.phase != Phase::Off;
             let shown = self.shared.wait_while(waits);
-            // If the thread has ended without showing the text, it never will. Then the text is written
-            // below.
+            // If the thread that reads keys has ended without showing the text, the text is written
+            // directly below.
             if printed.is_ok() && !(shown.has_text && shown.phase == Phase::Off) {
                 return Ok(text.len());
             }

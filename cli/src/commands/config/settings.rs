@@ -1,4 +1,4 @@
-//! The settings of a configuration, one by one.
+//! Lists the settings of a configuration.
 
 use std::fmt;
 
@@ -78,7 +78,7 @@ impl Settings {
             .count()
     }
 
-    /// Prints the settings that are not the default, then the others.
+    /// Prints the settings that are not the default, and then all other settings.
     pub(super) fn show(mut self, out: &Output) -> Result<(), Failure> {
         self.0.sort_by_key(Setting::is_default);
         out.tell_all(&self.0)

@@ -90,7 +90,8 @@ impl Crawl<'_> {
                 break;
             }
             tokio::select! {
-                // Check the end first, and finished visits second, because they make room for new visits.
+                // Check the end first. Handle finished visits second, because they make room for new
+                // visits.
                 biased;
                 () = interrupted.cancelled() => break,
                 () = sleep_until(self.until) => break,

@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub(super) struct Ending {
     /// The walk of each version of discovery.
     ///
-    /// The walks are counted separately: one version may only repeat known nodes quickly while the other
+    /// There is a walk for each version, because one version may quickly repeat known nodes while the other
     /// still finds new ones.
     walks: Vec<Walk>,
     /// The number of lists in the DNS that are still being read.

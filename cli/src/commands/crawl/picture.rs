@@ -9,8 +9,9 @@ use super::summary::Summary;
 /// The width of the picture. All lengths are in pixels.
 const WIDTH: usize = 800;
 const MARGIN: usize = 24;
-/// The left end of the bars; the maximum length of a bar follows.
+/// The horizontal position of the left end of the bars.
 const BARS: usize = 320;
+/// The maximum length of a bar.
 const LONGEST: usize = 380;
 const ROW: usize = 22;
 const TITLE: usize = 40;

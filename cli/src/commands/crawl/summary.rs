@@ -24,7 +24,7 @@ pub(super) struct Summary {
     refused: usize,
     /// The number of nodes with any other outcome, also those that were not dialled.
     failed: usize,
-    /// The number of nodes that have no outcome, because no visit has ended.
+    /// The number of nodes without an outcome: no visit to them has ended.
     not_visited: usize,
     /// The number of nodes that were not kept.
     turned_away: u64,

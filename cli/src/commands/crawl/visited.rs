@@ -53,8 +53,8 @@ impl Visited {
 
     /// Records the visit.
     ///
-    /// If this visit brought no answers, those of an earlier visit are kept. If the node was not dialled,
-    /// only the outcome and the failure are recorded.
+    /// If this visit brought no answers, the answers of an earlier visit are kept. If the node was not
+    /// dialled, only the outcome and the failure are recorded.
     pub(super) fn note(self, node: &mut KnownNode, at: UnixTime) {
         node.outcome = Some(self.outcome);
         node.failure = self.failure;

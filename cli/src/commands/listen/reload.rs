@@ -62,7 +62,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Reads the configuration again at each SIGHUP, if there is a `reload`. Never returns.
+/// Reads the configuration again at each SIGHUP, unless `reload` is `None`. Never returns.
 pub(super) async fn run(
     reload: Option<Reload>,
     server: &Server,
@@ -138,8 +138,8 @@ impl Reload {
         }
         for node in new {
             match server.add_static(node.clone()).await {
-                // As when the node starts, its own entry is ignored, because several nodes may share a list
-                // that contains them.
+                // The node's own entry is ignored, as at the start, because several nodes may share a list
+                // that contains all of them.
                 Ok(()) | Err(StaticNodeError::Itself { .. }) => {}
                 Err(error) => return Err(error.to_string()),
             }
@@ -157,7 +157,7 @@ impl Reload {
     }
 }
 
-/// Returns the old nodes that are not among the new ones.
+/// Returns the nodes of `old` that are not in `new`.
 fn missing<'a>(old: &'a [Enode], new: &[Enode]) -> impl Iterator<Item = &'a Enode> {
     let new: Vec<NodeId> = new.iter().map(Enode::node_id).collect();
     old.iter()

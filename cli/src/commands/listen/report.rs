@@ -173,7 +173,8 @@ impl ConnectionReport {
             }
             _ => return None,
         };
-        // This is no failure: of two simultaneous dials between two nodes, one is kept.
+        // This is not reported: if two nodes dial each other at the same time, one connection is kept and
+        // the other rejected.
         if error.reason == Some(DisconnectReason::ALREADY_CONNECTED) {
             return None;
         }

@@ -15,7 +15,7 @@ const LATELY: Duration = Duration::from_secs(60);
 /// The total time of waits for a quota from which they are reported.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Returns the findings. The first one is how the connection ended.
+/// Returns the findings. The first finding is how the connection ended.
 pub(super) fn of(recording: &Recording) -> Vec<String> {
     let entries: Vec<_> = recording.entries().collect();
     let mut findings = vec![ending(recording)];

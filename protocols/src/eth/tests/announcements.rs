@@ -1,4 +1,4 @@
-//! Announcements by peers.
+//! Tests of announcements by peers.
 
 use peermux::DisconnectReason;
 use peermux::rlp::Raw;

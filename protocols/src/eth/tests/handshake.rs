@@ -1,4 +1,4 @@
-//! Which peers join, and how others are refused.
+//! Tests which peers join, and how other peers are refused.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Headers on request.
+//! Tests of requests for headers.
 
 use peermux::requests::RequestError;
 use peermux::testing::connect;

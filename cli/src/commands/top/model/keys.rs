@@ -28,7 +28,7 @@ impl Model {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
-        // Ignore keys with Alt: a key that is pressed right after Esc arrives as one too.
+        // Ignore keys with Alt, because a key that is pressed right after Esc arrives as a key with Alt.
         if key.modifiers.contains(KeyModifiers::ALT) {
             return None;
         }

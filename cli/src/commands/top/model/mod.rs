@@ -1,6 +1,6 @@
 //! The state of the view, changed by keys and new data.
 //!
-//! Nothing here waits, sends requests or draws.
+//! The code of this module does not wait, send requests or draw.
 
 mod cursor;
 mod input;
@@ -35,7 +35,7 @@ const EVENTS: usize = 200;
 /// The number of digits of a node id in a list.
 pub(super) const SHORT_ID: usize = 12;
 
-/// All answers of one refresh.
+/// The answers to all requests of one refresh.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) node: NodeInfo,
@@ -167,7 +167,7 @@ impl Model {
         self.protocols = protocols::of(offered, &self.rows);
         self.node = Some(snapshot.node);
         self.kept = snapshot.kept;
-        // Unconnected nodes first.
+        // Nodes that are not connected come first.
         self.kept.sort_by_key(|node| (node.connected, node.node_id));
         if snapshot.from_start {
             self.events.clear();
@@ -237,7 +237,7 @@ impl Model {
         shown.filter(|row| self.matches([&*row.name])).collect()
     }
 
-    /// Returns the shown static nodes, unconnected ones first.
+    /// Returns the shown static nodes; those that are not connected come first.
     pub(super) fn dials(&self) -> Vec<&StaticNode> {
         let matches = |node: &&StaticNode| {
             let (id, enode) = (node.node_id.to_string(), node.enode.to_string());
@@ -247,7 +247,7 @@ impl Model {
         self.kept.iter().filter(matches).collect()
     }
 
-    /// Returns the number of static nodes, and of those that are not connected.
+    /// Returns the number of static nodes, and how many of them are not connected.
     pub(super) fn kept(&self) -> [usize; 2] {
         let missing = self.kept.iter().filter(|node| !node.connected);
         [self.kept.len(), missing.count()]
@@ -264,7 +264,7 @@ impl Model {
         self.events.iter().filter(matches).collect()
     }
 
-    /// Returns the number of events that were lost between those that are kept.
+    /// Returns how many events were lost between the events that are kept.
     pub(super) fn lost_events(&self) -> u64 {
         let ends = self.events.front().zip(self.events.back());
         let numbers = ends.map_or(0, |(newest, oldest)| {
@@ -301,7 +301,7 @@ impl Model {
         self.kept.iter().any(|node| node.node_id == *id)
     }
 
-    /// Returns whether one of these texts contains the filter. Upper and lower case are equal.
+    /// Returns whether one of these texts contains the filter. The case of letters does not matter.
     fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let filter = self.filter.to_lowercase();
         let mut texts = texts.into_iter();

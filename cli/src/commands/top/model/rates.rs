@@ -6,8 +6,8 @@ use std::ops::AddAssign;
 use peermux::NodeId;
 use peermux::peer::{LaneInfo, PeerInfo};
 
-/// The minimum time between two descriptions for a new rate, in seconds. In a shorter time the previous
-/// rate stays.
+/// The minimum time between two descriptions for a new rate, in seconds. If the time is shorter, the
+/// previous rate stays.
 const SHORTEST: f64 = 0.1;
 
 /// The traffic per second of a peer or a protocol.

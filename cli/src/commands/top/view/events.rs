@@ -1,4 +1,4 @@
-//! The list of events, each on one line.
+//! Draws the list of events, each on one line.
 
 use std::time::Duration;
 

@@ -95,7 +95,7 @@ fn line(frame: &mut Frame<'_>, area: Rect, line: Line<'static>) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// Returns the line about the node. It has as many parts as fit, the most important ones.
+/// Returns the line about the node, with as many parts as fit. The most important parts are preferred.
 fn header(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     let Some(node) = &model.node else {
         return Line::styled("peermux top", theme.heading());

@@ -16,7 +16,7 @@ pub(super) struct Column {
     pub(super) width: u16,
     /// The maximum width, which the column has if there is room.
     pub(super) widest: u16,
-    /// If not all columns fit, those with the lowest ranks are shown.
+    /// The rank of the column. If not all columns fit, the columns with the lowest ranks are shown.
     pub(super) rank: u8,
     pub(super) align: Alignment,
 }

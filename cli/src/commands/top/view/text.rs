@@ -57,7 +57,7 @@ impl Lines {
 
     /// Draws the lines that fit, starting at `from`. Returns the first line that is drawn.
     ///
-    /// If `from` is so high that space would remain, an earlier line is the first.
+    /// If there are too few lines after `from` to fill the view, it starts at an earlier line.
     pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let room = usize::from(area.height);
         let from = from.min(self.lines.len().saturating_sub(room));
