@@ -123,8 +123,8 @@ async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallib
 
 /// Rejects a connection with an error.
 ///
-/// Nothing was written to the connection yet, so a line fits. If it does not fit, the client only sees the
-/// connection close.
+/// Nothing was written to the connection yet, so a line fits. If the line does not fit, the client only
+/// sees the connection close.
 fn refuse(stream: &UnixStream) {
     let refusal = Answer::<()>::Error(format!("{CLIENTS} connections are served already"));
     if let Ok(line) = line(&refusal) {

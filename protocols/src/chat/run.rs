@@ -71,7 +71,7 @@ impl Chat {
 
     /// Sends a line to all peers and returns how many accepted it.
     ///
-    /// Waits while their queues are full, at most for the [patience](Config::with_patience) in
+    /// Waits while queues of peers are full, at most for the [patience](Config::with_patience) in
     /// total. A peer whose queue is still full after that is disconnected.
     ///
     /// # Cancel safety

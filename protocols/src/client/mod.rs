@@ -1,4 +1,4 @@
-//! Shared parts of the client handles of `echo` and `bench`.
+//! The parts that the client handles of `echo` and `bench` share.
 
 mod error;
 mod question;

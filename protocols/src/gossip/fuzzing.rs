@@ -1,4 +1,4 @@
-//! Gossip messages as bytes, for the fuzz target.
+//! Decodes and encodes gossip messages as bytes, for the fuzz target.
 
 use peermux::Bytes;
 use peermux::comm::Envelope;

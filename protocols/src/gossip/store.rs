@@ -14,9 +14,8 @@ use super::message::{MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 
 /// How many ids of evicted messages are remembered, per message that may be kept.
 const SEEN_FACTOR: usize = 4;
-/// How many rounds a sender has to answer a request before the sender is asked again. A different
-/// sender may be asked in the next round already, so a sender cannot delay a message by announcing
-/// it first.
+/// How many rounds a sender has to answer a request before a repetition. A different sender may be
+/// asked in the next round already, so a sender cannot delay a message by announcing it first.
 const PATIENCE: u32 = 4;
 /// The approximate memory of a message in bytes, without its byte strings.
 const OVERHEAD: usize = 512;

@@ -38,7 +38,8 @@ impl Net {
     async fn node(&self) -> (Comm, RemotePeer) {
         let random = || SecretKey::random(&mut rand::rng());
         let (key, identity) = (random(), Secp256k1Identity::new(random()));
-        // Only the key matters, because these tests do not dial the address.
+        // The tests' dialer uses only the key. The address is needed because a node without one is
+        // not dialled.
         let enode = Enode::new(key.public_key(), "192.0.2.1:1".parse().unwrap());
         let builder = Server::builder(key)
             .configure(|config| config.with_max_peers(200))

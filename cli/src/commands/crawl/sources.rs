@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many nodes of a list are passed to discovery.
 ///
-/// Discovery needs them if the user gives a list and no node to start from.
+/// Discovery needs these nodes if the user gives a list and no node to start from.
 const INTRODUCED: usize = 32;
 
 /// A list of `n` nodes counts as read after `n` plus this many repetitions.

@@ -19,7 +19,7 @@ use report::{Done, Dropped, Matched, NodeReport, SlowReport, Throughput};
 
 /// How many round trips are made to find a median.
 const ROUND_TRIPS: u64 = 200;
-/// The measured message sizes in bytes, each with a number of messages.
+/// The measured message sizes in bytes, each with the number of messages to send.
 const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 512)];
 /// The time limit of each step of the demo.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -49,7 +49,7 @@ struct Entry {
     value: Encoded,
 }
 
-/// A value that is already RLP.
+/// A value that is already encoded as RLP.
 #[derive(Debug, Clone)]
 struct Encoded(Vec<u8>);
 

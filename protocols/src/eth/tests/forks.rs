@@ -296,7 +296,7 @@ fn encodings_of_the_eip() {
     }
 }
 
-/// A value that is already RLP.
+/// A value that is already encoded as RLP.
 struct Encoded(Bytes);
 
 impl Encodable for Encoded {
