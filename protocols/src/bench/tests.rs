@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use peermux::peer::PeerConfig;
 use peermux::rlp::encode;
-use peermux::testing::{Connected, Scripted, ScriptedFrame, connect};
+use peermux::testing::{Connected, Scripted, ScriptedFrame, Settings, connect};
 use peermux::{Bytes, Capability, DisconnectReason, Message, Peer, Protocol, WireMessage};
 
 use super::{Bench, BenchMessage, Client, Config};
@@ -14,10 +15,22 @@ fn bench() -> Bench {
     Bench::new(Config::default())
 }
 
+/// A node without time limits: a busy machine may take longer for megabytes than a peer may.
+fn patient(bench: &Bench) -> Settings {
+    let never = Duration::MAX;
+    let config = PeerConfig::default()
+        .with_ping_interval(never)
+        .with_stall_limit(never)
+        .with_message_timeout(never)
+        .with_write_timeout(never)
+        .with_progress_timeout(never);
+    Settings::from(Protocol::new(bench.clone())).with_config(config)
+}
+
 /// Two nodes that measure each other.
 async fn pair() -> (Connected, Client, Client) {
     let (left, right) = (bench(), bench());
-    let connected = connect(Protocol::new(left.clone()), Protocol::new(right.clone()))
+    let connected = connect(patient(&left), patient(&right))
         .await
         .expect("connects");
     let ours = left.client(&connected.left).await.expect("runs");
@@ -90,10 +103,10 @@ async fn both_sides_run_all_measurements_at_once() {
     let (_connected, ours, theirs) = pair().await;
     let drive = |client: Client| async move {
         tokio::try_join!(
-            client.source(3000, 4096),
-            client.sink(3000, 4096),
+            client.source(1500, 4096),
+            client.sink(1500, 4096),
             client.echo(30, 4096),
-            client.source(10, 1 << 20),
+            client.source(5, 1 << 20),
         )
     };
     let (left, right) = tokio::join!(drive(ours), drive(theirs));
