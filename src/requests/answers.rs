@@ -6,13 +6,13 @@ use std::pin::Pin;
 use crate::message::{Request, RequestMessages, Response};
 use crate::peer::{Peer, ProtocolError};
 
-/// The future of a response, which contains its request's id.
+/// The future of a response. The response contains the id of the request that it answers.
 pub(super) type Answering<M> = Pin<Box<dyn Future<Output = Result<M, ProtocolError>> + Send>>;
 
 type AnswerFn<M> = dyn Fn(&Peer, M) -> Option<Answering<M>> + Send + Sync;
 type BusyFn<M> = dyn Fn(M) -> Option<M> + Send + Sync;
 
-/// The functions for the requests of a set, by code.
+/// The functions that answer the requests of a message set, by request code.
 pub(super) struct Answers<M>(Vec<Entry<M>>);
 
 struct Entry<M> {
@@ -51,7 +51,7 @@ impl<M: RequestMessages> Answers<M> {
         }));
     }
 
-    /// Begins to answer a request; `None` if it has no answer function.
+    /// Begins to answer a request. Returns `None` if no function answers requests of its type.
     pub(super) fn begin(&self, peer: &Peer, request: M) -> Option<Answering<M>> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;
@@ -64,7 +64,7 @@ impl<M: RequestMessages> Answers<M> {
         entries.any(|entry| entry.code == code && entry.busy.is_some())
     }
 
-    /// Returns the answer to a request beyond the limits.
+    /// Returns the answer to a request that arrives while the limits are reached.
     pub(super) fn busy(&self, request: M) -> Option<M> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;

@@ -33,10 +33,11 @@ pub struct AnyPeer<'a, R: Request> {
 impl<M: RequestMessages> Requests<M> {
     /// Returns a request that is sent to one peer after another until one answers.
     ///
-    /// Peers with a free slot are tried first; among them, the peers with the fewest timeouts in a
-    /// row, then the fastest. A peer that has not been asked before counts as fast. If no other peer
-    /// is left, a peer whose protocol is still in its handshake is asked, as by
-    /// [`request`](Self::request).
+    /// Peers with a free slot come first. Among peers with a free slot, those with the fewest
+    /// timeouts in a row come first, and among equals the fastest. A peer that has not been asked
+    /// before counts as fast. If no other peer is left, a peer whose protocol is still in its
+    /// handshake is asked. Like [`request`](Self::request), the request then waits for the
+    /// handshake.
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {
             requests: self,
@@ -102,7 +103,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             } else {
                 None
             };
-            // If there is no other peer to ask, this only waits for responses.
+            // If there is no other peer to ask, the loop only waits for responses.
             let hedge = self.hedge.filter(|_| next.is_some());
             if let Some(peer) = next {
                 tried.push(peer.id());
@@ -117,7 +118,8 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             let hedge = wait(hedge);
             tokio::pin!(hedge);
             tokio::select! {
-                // If a response has arrived, no other peer is asked.
+                // Responses are polled first, so that no other peer is asked once a response has
+                // arrived.
                 biased;
                 Some((peer, result)) = open.next() => match result {
                     Ok(Some(response)) => return Ok((peer, response)),
@@ -137,8 +139,8 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         (peer, result)
     }
 
-    /// The peer to ask next. Peers whose handshake is under way come last: a request to one of them
-    /// waits for the handshake.
+    /// Returns the peer to ask next. Peers whose handshake is under way come last, because a
+    /// request to such a peer waits for the handshake.
     fn next(&self, tried: &[NodeId]) -> Option<Peer> {
         self.next_ready(tried).or_else(|| {
             let unready = self.requests.unready().into_iter();

@@ -21,7 +21,7 @@ impl<M: RequestMessages> Requests<M> {
         Self::builder().build()
     }
 
-    /// Starts with the default configuration and no answer functions.
+    /// Returns a builder with the default configuration and no answer functions.
     pub fn builder() -> RequestsBuilder<M> {
         RequestsBuilder {
             config: RequestConfig::default(),
@@ -45,10 +45,10 @@ impl<M: RequestMessages> RequestsBuilder<M> {
 
     /// Sets the function that answers requests of one type.
     ///
-    /// It runs in the task of the protocol and must not block its thread. Up to
-    /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. An error
-    /// disconnects the peer, like an error of the protocol's own function. If the requested data is
-    /// missing, return a response that says so.
+    /// The function runs in the task of the protocol, and must not block the task's thread. Up to
+    /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. If the
+    /// function returns an error, the peer is disconnected, as after an error of the protocol's own
+    /// function. If the requested data is missing, return a response that says so.
     pub fn answer<R, F, Fut>(mut self, answer: F) -> Self
     where
         R: Request<Messages = M>,
@@ -59,11 +59,11 @@ impl<M: RequestMessages> RequestsBuilder<M> {
         self
     }
 
-    /// Sets the function that answers requests of one type beyond the limits.
+    /// Sets the function that answers requests of one type while the limits are reached.
     ///
     /// A limited number of a peer's requests [are answered](RequestConfig::with_answering) at a
-    /// time, and a limited number [wait](RequestConfig::with_waiting). Each request beyond them
-    /// gets this busy answer.
+    /// time, and a limited number [wait](RequestConfig::with_waiting). Each request that arrives
+    /// while both limits are reached gets this busy answer.
     pub fn when_busy<R: Request<Messages = M>>(
         mut self,
         answer: impl Fn(R) -> R::Response + Send + Sync + 'static,

@@ -10,11 +10,11 @@ settings! {
     pub struct RequestConfig {
         /// The time limit of a request, including waits for a slot and for sending.
         ///
-        /// Default: 10 s. With `Duration::MAX`, it waits until the connection ends.
+        /// Default: 10 s. With `Duration::MAX`, a request waits until the connection ends.
         timeout / with_timeout: Duration = Duration::from_secs(10);
         /// The maximum number of open requests to one peer; at least 1. Default: 64.
         max_open / with_max_open: usize = 64, |open: usize| open.max(1);
-        /// What happens to a request beyond that maximum. Default: [`WhenOpen::Wait`].
+        /// What happens to a request while the maximum number is open. Default: [`WhenOpen::Wait`].
         when_open / with_when_open: WhenOpen = WhenOpen::Wait;
         /// The largest response in uncompressed bytes. A larger response fails its request.
         /// Default: [`MAX_PAYLOAD`].
@@ -25,8 +25,9 @@ settings! {
         answering / with_answering: usize = 16, |answering: usize| answering.max(1);
         /// How many further requests from one peer may wait to be answered.
         ///
-        /// A request beyond them gets its [busy answer](super::RequestsBuilder::when_busy), or
-        /// pauses receiving if there is none. Default: 64.
+        /// If no more requests may wait, a request gets its [busy
+        /// answer](super::RequestsBuilder::when_busy). If it has no busy answer, receiving pauses
+        /// until there is room. Default: 64.
         waiting / with_waiting: usize = 64;
     }
 }
@@ -35,10 +36,10 @@ settings! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenOpen {
-    /// It waits for a slot, within its time limit.
+    /// The request waits for a slot, within its time limit.
     #[default]
     Wait,
-    /// It fails with [`RequestError::TooManyOpen`](super::RequestError::TooManyOpen).
+    /// The request fails with [`RequestError::TooManyOpen`](super::RequestError::TooManyOpen).
     Refuse,
 }
 

@@ -16,14 +16,14 @@ use crate::peer::ProtocolError;
 
 /// A protocol's channel to one peer, which handles requests and responses internally.
 ///
-/// [`recv`](Self::recv) returns the protocol's other messages. While it is awaited, requests are
-/// answered and responses reach their callers. Dropping the channel fails open requests to the peer
-/// and stops answering the peer's requests.
+/// [`recv`](Self::recv) returns the protocol's other messages. While [`recv`](Self::recv) is
+/// awaited, requests are answered and responses reach their callers. Dropping the channel fails
+/// open requests to the peer and stops answering the peer's requests.
 pub struct RequestConn<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
     serving: Serving<M>,
-    /// A request for which there is no room.
+    /// A received request that can neither be answered nor wait in the queue yet.
     held_back: Option<Received<M>>,
     unasked: Unasked,
     _listed: Listed<M>,
@@ -69,11 +69,12 @@ impl<M: RequestMessages> RequestConn<M> {
         &'a self,
         message: &'a M,
     ) -> impl Future<Output = Result<(), SendError>> + Send + 'a {
-        // Not an `async fn`: its future would be `Send` only if all of `self` were `Sync`.
+        // This is not an `async fn`, because the future of an `async fn` would be `Send` only if
+        // all of `self` were `Sync`.
         self.remote.sender.send(message)
     }
 
-    /// A sender for other tasks.
+    /// Returns a sender that other tasks can use.
     #[must_use]
     pub fn sender(&self) -> ProtocolSender<M> {
         self.remote.sender.clone()

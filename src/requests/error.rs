@@ -24,7 +24,7 @@ pub enum RequestError {
         request: &'static str,
         /// How many nodes were asked.
         tried: usize,
-        /// Why the last one failed.
+        /// Why the request to the last of these nodes failed.
         last: Option<Box<RequestError>>,
     },
     /// The response did not arrive in time.
@@ -37,7 +37,7 @@ pub enum RequestError {
         /// The time limit.
         limit: Duration,
     },
-    /// The connection to the peer ended, or its protocol did.
+    /// The connection to the peer ended, or the protocol ended.
     #[error("{} disconnected before it answered {request}{}", .peer.id(), why(.peer))]
     Gone {
         /// The peer; its [`outcome`](Peer::outcome) is set once the connection has ended.
@@ -101,7 +101,7 @@ fn because(error: &Option<Box<RequestError>>) -> String {
 }
 
 impl RequestError {
-    /// The node that was asked; the last one if several were asked.
+    /// Returns the node that was asked, or the last node if several were asked.
     #[must_use]
     pub fn peer(&self) -> Option<NodeId> {
         match self {
@@ -118,7 +118,7 @@ impl RequestError {
 
     /// Returns how the connection ended, if that is why there is no response.
     ///
-    /// Also `None` if the connection has not ended yet.
+    /// Returns `None` for other causes, and while the connection has not ended yet.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         match self {

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-/// The weight of a new measurement, after the first ones.
+/// The weight of each new measurement after the first ten.
 const WEIGHT: f64 = 0.1;
 
-/// The factor by which each request grows, to find out whether the peer is faster.
+/// The requested size divided by the estimated size.
+///
+/// It is above 1 to find out whether the peer has become faster.
 const GROWTH: f64 = 1.01;
 
 /// How fast a peer answers requests of one type.
 ///
-/// The estimate is based on the responses so far; newer ones count more.
+/// The estimate is based on the responses so far; newer responses count more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     responses: u64,
-    /// In seconds.
+    /// The round trip in seconds.
     round_trip: f64,
     bytes_per_second: f64,
     timed_out_in_row: u32,
@@ -28,7 +30,7 @@ impl Estimate {
         timed_out_in_row: 0,
     };
 
-    /// The number of responses behind the estimate.
+    /// The number of responses on which the estimate is based.
     #[must_use]
     pub fn responses(&self) -> u64 {
         self.responses
@@ -44,7 +46,7 @@ impl Estimate {
 
     /// Payload bytes of a response, per second of the request's round trip.
     ///
-    /// Each request that times out halves it.
+    /// Each request that times out halves this value.
     #[must_use]
     pub fn bytes_per_second(&self) -> u64 {
         self.bytes_per_second as u64
@@ -67,7 +69,7 @@ impl Estimate {
 
     pub(super) fn answered(&mut self, took: Duration, bytes: usize) {
         let took = took.as_secs_f64().max(1e-6);
-        // The first few measurements have equal weight.
+        // The first ten measurements have equal weight.
         let weight = (1.0 / (self.responses as f64 + 1.0)).max(WEIGHT);
         self.round_trip += weight * (took - self.round_trip);
         self.bytes_per_second += weight * (bytes as f64 / took - self.bytes_per_second);

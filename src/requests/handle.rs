@@ -23,8 +23,8 @@ use crate::time::after;
 
 /// Answers the requests of all peers in one protocol, and sends requests to them.
 ///
-/// It is cheap to clone. Each node may send and answer requests. Several requests to a peer, even
-/// of different types, may be open at the same time:
+/// The handle is cheap to clone. Each node may send and answer requests. Several requests to a
+/// peer, even of different types, may be open at the same time:
 ///
 /// ```
 /// use peermux::requests::{RequestError, Requests};
@@ -99,8 +99,8 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Defines a protocol with further messages, such as those of its own handshake.
     ///
-    /// `run` runs for each peer, and starts requests with [`BeforeRequests::ready`]. Until then,
-    /// requests to the peer wait.
+    /// `run` runs for each peer, and allows requests by a call of [`BeforeRequests::ready`]. Until
+    /// this call, requests to the peer wait.
     pub fn protocol_with<F, Fut>(&self, definition: ProtocolBuilder<M>, run: F) -> Protocol
     where
         F: Fn(Peer, BeforeRequests<M>) -> Fut + Send + Sync + 'static,
@@ -124,7 +124,8 @@ impl<M: RequestMessages> Requests<M> {
     /// [`RequestError`] if there is no response; its variants name the causes.
     ///
     /// # Cancel safety
-    /// Dropping the call cancels the request: it frees its slot, and a late response is dropped.
+    /// Dropping the call cancels the request: the request's slot is freed, and a late response is
+    /// dropped.
     pub async fn request<R>(&self, peer: &NodeId, request: R) -> Result<R::Response, RequestError>
     where
         R: Request<Messages = M>,
@@ -134,7 +135,8 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Like [`request`](Self::request), with a different configuration for this request.
     ///
-    /// Only the time limit, the largest response, and whether to wait for a free slot are used.
+    /// Of `config`, only the time limit, the largest response, and whether to wait for a free slot
+    /// are used.
     ///
     /// # Errors
     /// Same as [`request`](Self::request).
@@ -176,7 +178,7 @@ impl<M: RequestMessages> Requests<M> {
     /// Returns the peers that can be asked now: those that have completed the protocol's handshake.
     ///
     /// A peer may be missing right after the connection is made. [`request`](Self::request) and
-    /// [`any`](Self::any) wait for it.
+    /// [`any`](Self::any) wait for such a peer.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         let all = self.0.registry.all().into_iter();
@@ -193,7 +195,7 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Returns how many bytes to request so that the response takes about `target`.
     ///
-    /// At least 1; 1 for a peer that has not answered yet.
+    /// The result is at least 1. For a peer that has not answered yet, the result is 1.
     #[must_use]
     pub fn capacity<R: Request<Messages = M>>(&self, peer: &NodeId, target: Duration) -> usize {
         let estimate = self.estimate::<R>(peer).unwrap_or(Estimate::NONE);
@@ -202,7 +204,7 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Returns counts of the requests to and from a peer.
     ///
-    /// `None` if the protocol does not run with it.
+    /// Returns `None` if the protocol does not run with the peer.
     #[must_use]
     pub fn stats(&self, peer: &NodeId) -> Option<RequestStats> {
         Some(self.0.registry.get(peer)?.stats())
@@ -316,7 +318,7 @@ async fn ask<'a, R: Request>(
     }
 }
 
-/// A request that may be open. Dropping this closes the request.
+/// A request that may be open. Dropping this value closes the request.
 struct Asked<M: RequestMessages> {
     remote: Arc<Remote<M>>,
     id: u64,
@@ -338,15 +340,15 @@ pub struct BeforeRequests<M: RequestMessages> {
 }
 
 impl<M: RequestMessages> BeforeRequests<M> {
-    /// The channel, to send and receive the messages of the handshake.
+    /// Returns the channel, which sends and receives the messages of the handshake.
     pub fn conn(&mut self) -> &mut ProtocolConn<M> {
         &mut self.conn
     }
 
     /// Starts requests in both directions.
     ///
-    /// Sends the requests that have been waiting for this, and receives the messages that have
-    /// arrived from the peer in the meantime.
+    /// The requests that have been waiting are sent. The returned channel receives all messages of
+    /// the peer that have not been read yet.
     #[must_use = "requests are answered only while the connection is read"]
     pub fn ready(self) -> RequestConn<M> {
         self.requests.attach(self.peer, self.conn, self.listed)

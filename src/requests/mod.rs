@@ -1,8 +1,9 @@
 //! Requests and responses, over a protocol of typed messages.
 //!
-//! A set of [`messages!`](crate::messages) declares which message answers which. [`Requests`] is
-//! one handle for the whole node and cheap to clone. It answers the requests of all peers with
-//! functions, and sends requests to a peer, or to [any peer](Requests::any), from any task.
+//! A set of [`messages!`](crate::messages) declares which response answers which request.
+//! [`Requests`] is one handle for the whole node, and is cheap to clone. The functions in the
+//! handle answer the requests of all peers. Any task can use the handle to send requests to one
+//! peer, or to [any peer](Requests::any).
 //!
 //! - Many requests to one peer may be open. Their responses arrive in any order and are matched by
 //!   id. A request does not spawn a task.
@@ -10,8 +11,9 @@
 //!   requests that wait to be answered.
 //! - Each request ends with its response, or with a [`RequestError`] that names the peer and the
 //!   cause. Dropping a call cancels its request.
-//! - The responses of a peer yield an [`Estimate`]: its round trip, how much to
-//!   [request](Requests::capacity), and whether it is [slow](Requests::is_slow).
+//! - The responses of a peer yield an [`Estimate`] of how fast the peer is. The estimate determines
+//!   how much to [request](Requests::capacity) from the peer, and whether the peer is
+//!   [slow](Requests::is_slow).
 //!
 //! # Example
 //!

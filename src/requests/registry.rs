@@ -19,7 +19,7 @@ pub(super) struct Registry<M> {
 
 struct Entry<M> {
     peer: Peer,
-    /// `None` until its protocol is ready for requests.
+    /// `None` until the peer's protocol is ready for requests.
     remote: Option<Arc<Remote<M>>>,
 }
 
@@ -31,7 +31,8 @@ impl<M: RequestMessages> Registry<M> {
         }
     }
 
-    /// Lists a peer whose protocol has begun, until the guard is dropped.
+    /// Lists a peer whose protocol has begun. The peer stays listed until the returned guard is
+    /// dropped.
     pub(super) fn begin(self: &Arc<Self>, peer: &Peer) -> Listed<M> {
         let entry = Entry {
             peer: peer.clone(),
@@ -45,13 +46,13 @@ impl<M: RequestMessages> Registry<M> {
         }
     }
 
-    /// Waits until the protocol of a listed peer is ready. `None` if the peer is not listed, or no
-    /// longer listed. Cancel safe.
+    /// Waits until the protocol of a listed peer is ready. Returns `None` if the peer is not
+    /// listed, or is removed during the wait. Cancel safe.
     pub(super) async fn ready(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Registered before the check, so that no change is missed.
+            // The wait is registered before the check, so that no change is missed.
             changed.as_mut().enable();
             if let Some(remote) = self.peers.lock().get(id)?.remote.clone() {
                 return Some(remote);
@@ -60,7 +61,7 @@ impl<M: RequestMessages> Registry<M> {
         }
     }
 
-    /// The peers that are ready.
+    /// Returns the peers that are ready for requests.
     pub(super) fn all(&self) -> Vec<Arc<Remote<M>>> {
         let peers = self.peers.lock();
         peers
@@ -69,7 +70,7 @@ impl<M: RequestMessages> Registry<M> {
             .collect()
     }
 
-    /// The listed peers that are not ready yet: their handshake is under way.
+    /// Returns the listed peers that are not ready yet, because their handshake is under way.
     pub(super) fn unready(&self) -> Vec<Peer> {
         let peers = self.peers.lock();
         let unready = peers.values().filter(|entry| entry.remote.is_none());
@@ -82,7 +83,8 @@ impl<M: RequestMessages> Registry<M> {
     }
 }
 
-/// A peer's entry in the registry. Dropping it removes the peer and fails its open requests.
+/// A peer's entry in the registry. Dropping the entry removes the peer, and fails the open requests
+/// to the peer.
 pub(super) struct Listed<M: RequestMessages> {
     registry: Arc<Registry<M>>,
     peer: Peer,
@@ -107,7 +109,8 @@ impl<M: RequestMessages> Drop for Listed<M> {
         {
             let mut peers = self.registry.peers.lock();
             let id = self.peer.id();
-            // A node that has reconnected in the meantime is listed with its new connection.
+            // If the node has reconnected in the meantime, the list contains its new connection,
+            // which must stay.
             if peers
                 .get(&id)
                 .is_some_and(|entry| entry.peer.is_same(&self.peer))

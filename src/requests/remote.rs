@@ -16,7 +16,8 @@ use crate::peer::Peer;
 pub(super) struct Remote<M> {
     pub(super) peer: Peer,
     pub(super) sender: ProtocolSender<M>,
-    /// One permit for each request that may be open; closed with the protocol.
+    /// One permit for each request that may be open. The semaphore is closed when the protocol
+    /// ends.
     pub(super) places: Semaphore,
     /// Number of slots for open requests.
     pub(super) max_open: usize,
@@ -42,7 +43,7 @@ pub(super) struct Open<M> {
     pub(super) answer: oneshot::Sender<Result<Answer<M>, Wrong>>,
 }
 
-/// A response, and the memory that is charged for it until its caller receives it.
+/// A response, and the charge for its memory, which lasts until the caller receives the response.
 pub(super) struct Answer<M> {
     pub(super) message: M,
     pub(super) _charge: Charge,
@@ -58,16 +59,16 @@ pub(super) enum Wrong {
 /// Whether a response was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It answers a request that was open or had been abandoned.
+    /// The response answers a request that was open or had been abandoned.
     Asked,
-    /// It answers no request, or has the wrong type or size for its request.
+    /// The response answers no request, or has the wrong type or size for its request.
     Unasked,
 }
 
 /// How a request ends without a response.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum GivenUp {
-    /// It was never sent.
+    /// The request was never sent.
     Unsent,
     TimedOut,
     Cancelled,
@@ -103,7 +104,7 @@ impl<M: RequestMessages> Remote<M> {
         Some(id)
     }
 
-    /// Closes a request without a response, if it is still open.
+    /// Closes a request that got no response, if the request is still open.
     pub(super) fn give_up(&self, id: u64, how: GivenUp) {
         let mut state = self.state.lock();
         let Some(open) = state.open.remove(&id) else {
@@ -143,7 +144,7 @@ impl<M: RequestMessages> Remote<M> {
         if let Some(wrong) = wrong {
             state.stats.unasked += 1;
             drop(state);
-            // The caller may have stopped waiting.
+            // This fails if the caller has stopped waiting, which does no harm.
             open.answer.send(Err(wrong)).ok();
             return Settled::Unasked;
         }

@@ -43,7 +43,7 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Whether one more request can be answered or wait.
+    /// Returns whether one more request can be answered or wait.
     pub(super) fn has_room(&self) -> bool {
         self.running.len() < self.most_running || self.waiting.len() < self.most_waiting
     }
@@ -75,12 +75,12 @@ impl<M: RequestMessages> Serving<M> {
 
     /// Returns whether a further request with this code gets a busy answer.
     pub(super) fn answers_when_busy(&self, code: u64) -> bool {
-        // The busy answers that wait to be sent are bounded too.
+        // The number of busy answers that wait to be sent is limited too.
         self.answers.has_busy(code)
             && self.running.len() < self.most_running.saturating_add(self.most_waiting)
     }
 
-    /// Continues the answers in progress. Ready if one of them fails.
+    /// Continues the answers in progress. Returns `Ready` with the error if an answer fails.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ProtocolError> {
         loop {
             match self.running.poll_next_unpin(cx) {
@@ -114,7 +114,8 @@ impl<M: RequestMessages> Serving<M> {
         self.run(answered, cx)
     }
 
-    /// Polls once before queueing: most answers complete immediately and need no slot.
+    /// Polls an answer once before queueing it, because most answers complete immediately and need
+    /// no slot.
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) -> Result<(), ProtocolError> {
         match running.as_mut().poll(cx) {
             Poll::Ready(result) => result,
@@ -131,7 +132,7 @@ impl<M: RequestMessages> Serving<M> {
             let response = answering.await?;
             send(&remote, &response).await?;
             remote.count(|stats| stats.served += 1);
-            // The memory of the request is charged until it is answered.
+            // The memory of the request is charged until the request is answered.
             drop(charge);
             Ok(())
         })
@@ -149,7 +150,7 @@ impl<M: RequestMessages> Serving<M> {
 
 async fn send<M: RequestMessages>(remote: &Remote<M>, response: &M) -> Result<(), ProtocolError> {
     match remote.sender.send(response).await {
-        // The receiver reports how the connection ended.
+        // The end of the connection is not an error here, because the receiver reports it.
         Err(error) if error.is_shutting_down() => Ok(()),
         result => Ok(result?),
     }

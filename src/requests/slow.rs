@@ -7,7 +7,7 @@ use super::handle::Requests;
 use crate::message::{Request, RequestMessages};
 use crate::node::NodeId;
 
-/// How many times longer than the median a slow peer takes.
+/// A peer is slow if its round trip is more than this many times the median.
 const TIMES: u32 = 3;
 /// The number of consecutive timeouts that make a peer slow.
 const TIMED_OUT: u32 = 3;
@@ -17,8 +17,9 @@ const OTHERS: usize = 3;
 impl<M: RequestMessages> Requests<M> {
     /// Returns whether a peer is much slower than others with requests of type `R`.
     ///
-    /// It is slow if its round trip is more than three times the median of the others, of which at
-    /// least three must have answered, or if the last three requests to it have timed out.
+    /// The peer is slow if the last three requests to it have timed out. It is also slow if its
+    /// round trip is more than three times the median of the other peers, and at least three other
+    /// peers have answered.
     #[must_use]
     pub fn is_slow<R: Request<Messages = M>>(&self, peer: &NodeId) -> bool {
         let remotes = self.remotes();

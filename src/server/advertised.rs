@@ -8,7 +8,8 @@ use crate::node::{Endpoint, EndpointError, Host};
 
 /// An address at which others dial the node, written `HOST[:PORT]`.
 ///
-/// It is for nodes behind a router or in a container. The default port is the listening port.
+/// Nodes behind a router or in a container need such an address. The default port is the listening
+/// port.
 ///
 /// ```
 /// use peermux::server::Advertised;

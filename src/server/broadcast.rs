@@ -42,7 +42,7 @@ pub enum WhenSlow {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BroadcastReport {
-    /// The number of peers in whose sending queue the message is.
+    /// The number of peers whose sending queue has received the message.
     pub sent: usize,
     /// The peers that did not get the message, and why.
     pub dropped: Vec<(NodeId, NotSent)>,
@@ -52,10 +52,10 @@ pub struct BroadcastReport {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSent {
-    /// Its sending queue is full.
+    /// The peer's sending queue is full.
     #[error("the sending queue is full")]
     Full,
-    /// The message cannot be sent to it.
+    /// The message cannot be sent to the peer.
     #[error(transparent)]
     Refused(SendError),
 }
@@ -99,11 +99,12 @@ impl BroadcastReport {
 impl Server {
     /// Sends a message to all peers that speak its protocol and satisfy `to`.
     ///
-    /// The message is encoded and compressed once. All peers share its memory. It counts once
-    /// towards the node's memory budget, but fully towards the limits of each peer.
+    /// The message is encoded and compressed once. All peers share the memory of the result. The
+    /// message counts once towards the node's memory budget, but fully towards the limits of each
+    /// peer.
     ///
-    /// Peers whose own handshake of the protocol is still under way receive the message as well. If
-    /// the protocol has one, `to` should accept only peers that have passed it.
+    /// If the protocol has its own handshake, `to` should accept only peers that have passed it,
+    /// because the message would otherwise also be sent to peers in the handshake.
     ///
     /// No peer delays the others: the message is first queued for all peers with room. Then the
     /// call waits for the remaining peers together.

@@ -22,7 +22,8 @@ use crate::transport::Transport;
 
 /// Builds a [`Server`].
 ///
-/// `D` is the dialer, and `L` the listener in addition to the configured address.
+/// `D` is the type of the dialer. `L` is the type of the listener that is used in addition to the
+/// configured address.
 #[must_use]
 pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) key: SecretKey,
@@ -48,7 +49,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) listener: Option<L>,
 }
 
-/// Creates the dialer when the configuration is known.
+/// A function that creates the dialer once the configuration is known.
 pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
 impl Server {
@@ -92,7 +93,7 @@ impl ServerBuilder {
 }
 
 impl<D, L> ServerBuilder<D, L> {
-    /// The node's id.
+    /// Returns the node's id.
     pub(crate) fn id(&self) -> NodeId {
         self.key.public_key().node_id()
     }
@@ -117,7 +118,7 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Registers several protocols, such as the versions of one.
+    /// Registers several protocols, such as the versions of one protocol.
     pub fn protocols<P: Into<Protocol>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
         self.protocols.extend(protocols.into_iter().map(Into::into));
         self
@@ -139,7 +140,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Sets an existing [record](Server::record), which must be signed with the node's key.
     ///
-    /// Its addresses and ports remain unchanged. Its next version gets the next sequence number.
+    /// The record's addresses and ports remain unchanged. The next version of the record gets the
+    /// next sequence number.
     pub fn record(mut self, record: NodeRecord) -> Self {
         self.record = Some(record);
         self
@@ -156,9 +158,9 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Stores the node's [record](Server::record) in this file.
     ///
-    /// Its sequence number then continues after a restart, and grows only if something has changed.
-    /// A damaged file is renamed and kept. By default the first record uses the current time as its
-    /// number.
+    /// The record's sequence number then continues after a restart, and grows only if the record
+    /// has changed. A damaged file is renamed and kept. If there is no earlier record, the first
+    /// record uses the current time as its sequence number.
     pub fn record_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.record_file = Some(path.into());
         self
@@ -173,7 +175,7 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Maps the node's port by this gateway instead of by [`nat`](Self::nat).
+    /// Maps the node's ports by this gateway instead of by [`nat`](Self::nat).
     pub fn gateway(mut self, gateway: impl Gateway) -> Self {
         self.gateway = Some(Box::new(gateway));
         self
@@ -181,9 +183,9 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Enables discovery.
     ///
-    /// Each version is a [`source`](Self::source) of nodes to dial, and publishes the node's
-    /// [record](Server::record). Discovery starts from the bootnodes, and from nodes in the
-    /// [store](Self::node_store) that have a port for discovery.
+    /// Each version of the discovery protocol is a [`source`](Self::source) of nodes to dial, and
+    /// publishes the node's [record](Server::record). Discovery starts from the bootnodes, and from
+    /// nodes in the [store](Self::node_store) that have a port for discovery.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     pub fn discovery(mut self, discovery: super::Discovery) -> Self {
         self.discovery = Some(discovery);
@@ -201,7 +203,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Sets the store of nodes, such as an address book.
     ///
-    /// The store is also a [`source`](Self::source).
+    /// The store is also a [`source`](Self::source) of nodes to dial.
     pub fn node_store(mut self, store: impl NodeStore) -> Self {
         self.store = Some(Arc::new(Guarded(store)));
         self
@@ -222,8 +224,8 @@ impl<D, L> ServerBuilder<D, L> {
     /// Accepts connections from this listener in addition to the [configured
     /// address](Self::listen).
     ///
-    /// It replaces any listener that was set before. Its number in events is 1 if there is a
-    /// configured address, else 0.
+    /// This listener replaces any listener that was set before. In events, the number of this
+    /// listener is 1 if there is a configured address, else 0.
     pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
     where
         M: Listener<Addr = SocketAddr, Io: Transport>,
@@ -262,7 +264,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Sets whether handshake packets in the pre-EIP-8 format are accepted.
     ///
-    /// No current implementation sends them. Default: they are not accepted.
+    /// No current implementation sends such packets. Default: such packets are not accepted.
     pub fn legacy_handshake(mut self, legacy: Legacy) -> Self {
         self.legacy = legacy;
         self
@@ -279,7 +281,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Stops the server when this future completes or panics.
     ///
-    /// Use it for an essential part of the application, such as the task that saves the address
+    /// Use this for an essential part of the application, such as the task that saves the address
     /// book. [`ServerFailed`](super::ServerFailed) then contains the name `part`.
     pub fn stop_with(
         mut self,
@@ -292,8 +294,9 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds the label `node` with this value to all metrics of this server.
     ///
-    /// It distinguishes servers in one process, so it should be unique in the process. It needs the
-    /// feature `metrics`. Default: no label, since Prometheus distinguishes processes itself.
+    /// The label distinguishes servers in one process, so its value should be unique in the
+    /// process. The label needs the feature `metrics`. Default: no label, since Prometheus
+    /// distinguishes processes itself.
     pub fn metrics_label(mut self, value: impl Into<Arc<str>>) -> Self {
         self.metrics_label = Some(value.into());
         self
@@ -303,7 +306,7 @@ impl<D, L> ServerBuilder<D, L> {
     ///
     /// Subscribe to the feed before `start` to receive every event. The configuration's
     /// [`event_capacity`](ServerConfig::with_event_capacity) and
-    /// [`message_events`](ServerConfig::with_message_events) do not apply to it.
+    /// [`message_events`](ServerConfig::with_message_events) do not apply to this feed.
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
@@ -312,7 +315,7 @@ impl<D, L> ServerBuilder<D, L> {
     /// Like [`Server::subscribe_connections`], but before the start.
     ///
     /// The subscriber receives every event, including the first dial of a static node. Set the
-    /// event capacity first.
+    /// event capacity before this call.
     pub fn subscribe_connections(&mut self) -> EventStream<ConnectionEvent> {
         let capacity = self.config.event_capacity();
         let events = &mut self.connection_events;

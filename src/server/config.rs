@@ -16,9 +16,9 @@ settings! {
     ///
     /// Protocols, dialers and similar parts are set with the [builder](super::ServerBuilder).
     ///
-    /// With the feature `serde` it can be read from a file. A missing field keeps its default, and
-    /// an unknown field is an error. Times are written `"30s"`, sizes `"4 MiB"`, networks
-    /// `"10.0.0.0/8, fd00::/8"`:
+    /// With the feature `serde` the configuration can be read from a file. A missing field keeps
+    /// its default, and an unknown field is an error. Times are written `"30s"`, sizes `"4 MiB"`,
+    /// networks `"10.0.0.0/8, fd00::/8"`:
     ///
     /// ```
     /// # #[cfg(feature = "serde")] {
@@ -61,17 +61,17 @@ settings! {
         max_peers / with_max_peers: usize = 50;
         /// The maximum number of inbound connections in set-up. At least 1. Default: 50.
         ///
-        /// Further connections wait in the kernel's queue. While one waits, a set-up is closed if
-        /// its remote has made no progress for 1 s. The limit for the auth falls to as little as 50
-        /// ms while connections arrive faster than set-ups end. One in eight set-ups is reserved
-        /// for the addresses of static and trusted nodes.
+        /// Further connections wait in the kernel's queue. While a connection waits, a set-up is
+        /// closed if its remote has made no progress for 1 s. For the auth, this limit falls to as
+        /// little as 50 ms while connections arrive faster than set-ups end. One in eight set-ups
+        /// is reserved for the addresses of static and trusted nodes.
         max_pending / with_max_pending: usize = 50;
         /// Fraction of the seats reserved for outbound peers: one in this number, rounded up.
         ///
-        /// [`usize::MAX`] reserves one. Default: 0, which means 3 if the server has a source of
-        /// nodes to dial, else no reservation.
+        /// [`usize::MAX`] reserves one seat. Default: 0. If the server has a source of nodes to
+        /// dial, 0 means 3. Otherwise, 0 reserves no seat.
         dial_ratio / with_dial_ratio: usize = 0;
-        /// Disables dials of nodes from sources, and probes. Default: `false`.
+        /// Disables probes, and dials of nodes from sources. Default: `false`.
         no_dial / with_no_dial: bool = false;
         /// The static nodes, see [`Server::add_static`](super::Server::add_static). Default: none.
         ///
@@ -82,8 +82,8 @@ settings! {
         static_nodes / with_static_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// The nodes that are exempt from the limits on peers. Default: none.
         ///
-        /// See [`Server::trust`](super::Server::trust). A file lists them like static nodes; their
-        /// endpoints do not matter.
+        /// See [`Server::trust`](super::Server::trust). A file lists trusted nodes like static
+        /// nodes; the endpoints of trusted nodes do not matter.
         #[serde(deserialize_with = "enodes")]
         trusted_nodes / with_trusted_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// The permitted networks, in both directions. Default: all.
@@ -106,41 +106,42 @@ settings! {
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
         /// The wait before a static node is dialled again. Default: 5 s, doubling to 5 min.
         ///
-        /// It applies after a failed dial or the end of a connection. It also applies between dials
-        /// of nodes from sources while the network is down.
+        /// This wait applies after a failed dial or the end of a connection. It also applies
+        /// between dials of nodes from sources while the network is down.
         backoff / with_backoff: Backoff = Backoff::default();
         /// The average time between two probes of [doubtful nodes](super::NodeStore::probe).
         ///
-        /// A probe tests whether a node of the store still answers. Only one runs at a time, in
-        /// addition to other dials. Zero disables probes, and so does
+        /// A probe tests whether a node of the store still answers. Only one probe runs at a time,
+        /// in addition to other dials. Zero disables probes, and so does
         /// [`no_dial`](Self::with_no_dial). Default: 2 min.
         #[serde(with = "crate::units::duration")]
         probe_interval / with_probe_interval: Duration = Duration::from_secs(120);
         /// The minimum time between two accepted connections from an address. Default: 30 s.
         ///
-        /// It applies to each IPv4 address or IPv6 /64. Zero disables it.
+        /// This minimum applies to each IPv4 address or IPv6 /64. Zero disables the minimum.
         #[serde(with = "crate::units::duration")]
         throttle / with_throttle: Duration = Duration::from_secs(30);
         /// Non-local networks that are exempt from the limits on strangers. Default: none.
         ///
-        /// Their addresses may return at once, and do not count towards the limits of their
-        /// networks.
+        /// Addresses in these networks may connect again at once, and do not count towards the
+        /// limits of their /24, /64 and similar networks.
         throttle_exempt / with_throttle_exempt: NetList => &NetList = NetList::default();
         /// Whether local addresses are exempt [in the same way](Self::with_throttle_exempt).
         ///
-        /// These are the addresses of this machine and of private networks. Set this to `false`
-        /// behind a proxy or a container's port mapping, since all strangers then connect from one
-        /// such address. Default: `true`, with a warning if many nodes connect from one private
+        /// Local addresses are those of this machine and of private networks. Behind a proxy or a
+        /// container's port mapping, all strangers connect from one local address, so set this to
+        /// `false` there. Default: `true`, with a warning if many nodes connect from one private
         /// address.
         exempt_local / with_exempt_local: bool = true;
         /// Networks with nodes that are not strangers, such as your own data centre. Default: none.
         ///
-        /// Nodes there may return at once, and count towards no limit of a network and no rate.
-        /// They may use set-ups reserved for known addresses and seats reserved for dialled peers.
-        /// They are never evicted for a newcomer. [`max_peers`](Self::with_max_peers),
-        /// [`max_pending`](Self::with_max_pending), [`net_restrict`](Self::with_net_restrict) and
-        /// bans still apply. The whitelist identifies nodes by remote address;
-        /// [trusted](Self::with_trusted_nodes) nodes are identified by key.
+        /// Nodes in these networks may connect again at once, and count towards no limit of a
+        /// network and no rate. They may use set-ups reserved for known addresses and seats
+        /// reserved for dialled peers. They are never evicted for a newcomer.
+        /// [`max_peers`](Self::with_max_peers), [`max_pending`](Self::with_max_pending),
+        /// [`net_restrict`](Self::with_net_restrict) and bans still apply. The whitelist identifies
+        /// nodes by remote address; [trusted](Self::with_trusted_nodes) nodes are identified by
+        /// key.
         whitelist / with_whitelist: NetList => &NetList = NetList::default();
         /// The maximum number of connections in set-up per IPv4 /24 or IPv6 /64. Default: 8.
         pending_per_network / with_pending_per_network: usize = 8;
@@ -182,7 +183,8 @@ settings! {
     }
 }
 
-/// Reads nodes as enode URLs or records. Errors do not repeat the text, which may be a key.
+/// Reads nodes as enode URLs or records. Errors do not repeat the text, since the text may be a
+/// key.
 #[cfg(feature = "serde")]
 fn enodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Enode>, D::Error> {
     use serde::de::{Error, SeqAccess, Visitor};
@@ -227,7 +229,7 @@ fn enode(text: &str) -> Result<Enode, crate::node::NodeError> {
 const DIAL_RATIO: usize = 3;
 
 impl ServerConfig {
-    /// Checks that no setting is too small, like the start of a server.
+    /// Checks that no setting is too small, as the start of a server does.
     ///
     /// # Errors
     /// [`TooSmall`] for the first setting that is too small.
@@ -239,7 +241,8 @@ impl ServerConfig {
         TooSmall::check("event_capacity", self.event_capacity, 1)
     }
 
-    /// Returns the seats for peers. Without a source, reserved seats might stay empty.
+    /// Returns the seats for peers. By default, no seat is reserved without a source, since
+    /// reserved seats might stay empty.
     pub(super) fn seats(&self, has_source: bool) -> Seats {
         let ratio = match self.dial_ratio {
             0 if has_source => DIAL_RATIO,

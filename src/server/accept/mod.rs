@@ -40,9 +40,9 @@ impl Listener for SocketListener {
     }
 }
 
-/// Takes a slot for each accepted connection, which keeps it until its set-up ends.
+/// Takes a slot for each accepted connection. The connection keeps the slot until its set-up ends.
 ///
-/// While one connection waits for a slot, others wait in the kernel.
+/// While one connection waits for a slot, further connections wait in the kernel's queue.
 pub(crate) struct SlotListener<L: Listener, Io> {
     listener: L,
     slots: Slots,
@@ -53,7 +53,8 @@ pub(crate) struct SlotListener<L: Listener, Io> {
 }
 
 impl<L: Listener, Io> SlotListener<L, Io> {
-    /// `convert` converts the listener's streams to the server's.
+    /// Creates the listener. `convert` converts the streams of `listener` to the server's type of
+    /// stream.
     pub(crate) fn new(
         listener: L,
         slots: &Slots,
@@ -84,7 +85,7 @@ impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListen
                 addr
             }
         };
-        // `waiting` keeps the connection for the next call if this one is dropped.
+        // If this call is dropped, `waiting` keeps the connection for the next call.
         let slot = self.slots.take(self.checks.is_known(addr.ip())).await;
         let accepted = self.waiting.take();
         let (stream, addr) = accepted.ok_or(io::ErrorKind::NotConnected)?;

@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The minimum patience for an auth, while connections arrive faster than slots become free.
 ///
-/// It can be less than a round trip, since a remote sends its auth as soon as the connection is
-/// open.
+/// This minimum can be less than a round trip, since a remote sends its auth as soon as the
+/// connection is open.
 const LEAST: Duration = Duration::from_millis(50);
 
 /// How much the patience grows with each connection that gets a slot at once.
@@ -28,8 +28,8 @@ const KNOWN_SHARE: usize = 8;
 
 /// A bounded number of slots. Clones share them.
 ///
-/// If all slots are taken and a connection waits, the first set-up to exceed its time for a step is
-/// ended. The steps are the remote's first byte, its auth, and its Hello.
+/// If all slots are taken and a connection waits, the first set-up that exceeds its time for a step
+/// is ended. The steps are the remote's first byte, its auth, and its Hello.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Shared>);
 
@@ -46,7 +46,7 @@ struct State {
     /// The taken slots, oldest first.
     taken: BTreeMap<u64, Taken>,
     strangers: usize,
-    /// How long to wait for an auth, from [`LEAST`] to [`PATIENCE`].
+    /// How long to wait for an auth now: between [`LEAST`] and [`PATIENCE`].
     patience: Duration,
 }
 
@@ -63,7 +63,7 @@ struct Taken {
 pub(crate) enum Awaits {
     /// The remote's auth, or the rest of it.
     Auth,
-    /// A step of this side.
+    /// A step of this side. A slot has no time limit during such a step.
     Us,
     /// The remote's Hello, which takes a round trip.
     Hello,
@@ -95,7 +95,7 @@ impl Slots {
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
-            // Registered before the attempt, so that no change in between is missed.
+            // The wait is registered before the attempt, so that no change in between is missed.
             changed.as_mut().enable();
             let again = match self.try_take(known) {
                 Ok(slot) => {
@@ -116,7 +116,7 @@ impl Slots {
                 }
             };
             tokio::select! {
-                // The order does not matter: either branch leads to another look.
+                // The order of the branches does not matter, because each leads to another attempt.
                 biased;
                 () = changed => {}
                 () = later => {}
@@ -124,7 +124,10 @@ impl Slots {
         }
     }
 
-    /// Takes a slot, or returns when the first set-up exceeds its time.
+    /// Takes a slot, if one is free.
+    ///
+    /// Otherwise ends a set-up that has exceeded its time. If there is none, returns the time at
+    /// which the first set-up will exceed its time.
     fn try_take(&self, known: bool) -> Result<Slot, Option<Instant>> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -160,9 +163,10 @@ impl Slots {
 }
 
 impl State {
-    /// Ends the first set-up that has exceeded its time, or returns when one will.
+    /// Ends the first set-up that has exceeded its time. If there is none, returns the time at
+    /// which a set-up will exceed its time.
     ///
-    /// Ending one at a time is enough.
+    /// One set-up per call is enough, because a caller needs only one slot.
     fn want_one(&mut self, now: Instant) -> Option<Instant> {
         let staying = self
             .taken
@@ -201,7 +205,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Records a step of the set-up, and the event that it waits for next.
+    /// Records that the set-up has completed a step, and what the set-up waits for next.
     pub(crate) fn awaits(&self, awaits: Awaits) {
         if let Some(taken) = self.slots.lock().taken.get_mut(&self.id) {
             taken.awaits = awaits;
@@ -209,7 +213,8 @@ impl Slot {
         }
     }
 
-    /// Completes when the remote has exceeded its time while others wait. Cancel safe.
+    /// Completes when the remote has exceeded its time while other connections wait for a slot.
+    /// Cancel safe.
     pub(crate) async fn wanted(&self) {
         self.wanted.cancelled().await;
     }
@@ -252,7 +257,7 @@ mod tests {
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
     }
 
-    /// An incomplete auth keeps its slot no longer than a silent remote does.
+    /// A remote that has sent part of an auth keeps its slot no longer than a silent remote.
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_a_second_for_each_step() {
         let slots = Slots::new(1);
@@ -286,7 +291,7 @@ mod tests {
         assert_eq!(slots.lock().patience, PATIENCE);
     }
 
-    /// All set-ups exceed their time together, so few connections wait for the first one.
+    /// All set-ups exceed their time together, so a few waits are enough for all connections.
     #[tokio::test(start_paused = true)]
     async fn a_crowd_of_silent_remotes_is_gone_in_about_two_seconds() {
         let slots = Slots::new(50);

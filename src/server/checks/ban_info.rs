@@ -9,9 +9,9 @@ use crate::time::millis;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct BanInfo {
-    /// The node, if one is banned.
+    /// The banned node; `None` for the ban of an address.
     pub node_id: Option<NodeId>,
-    /// The IP address, if one is banned; an IPv6 address represents its /64.
+    /// The banned IP address; `None` for the ban of a node. An IPv6 address represents its /64.
     pub ip: Option<IpAddr>,
     /// The remaining time, in milliseconds.
     pub left_ms: u64,

@@ -52,7 +52,7 @@ impl Bans {
         [nodes, ips].concat()
     }
 
-    /// Returns the number of nodes and addresses that are banned now.
+    /// Returns the number of banned nodes and the number of banned addresses.
     #[cfg(feature = "metrics")]
     pub(crate) fn count(&self) -> (usize, usize) {
         let now = Instant::now();
@@ -78,7 +78,7 @@ impl Bans {
     }
 }
 
-/// Returns the first address of the network that is banned along with an address.
+/// Returns the first address of the network that a ban of `ip` covers.
 pub(crate) fn banned_net(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 32, 64)
 }
@@ -114,7 +114,7 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Copy + Eq + Hash + Ord> Table<K> {
-    /// Replaces an earlier ban.
+    /// Adds a ban, which replaces an earlier ban of the same key.
     fn insert(&mut self, key: K, ban: Ban, now: Instant) {
         self.remove(&key, now);
         while let Some((end, _)) = self.by_end.first()
@@ -138,7 +138,7 @@ impl<K: Copy + Eq + Hash + Ord> Table<K> {
 
     #[cfg(feature = "metrics")]
     fn count(&self, now: Instant) -> usize {
-        // Expired bans are first in the order.
+        // Expired bans come first, because the bans are ordered by their ends.
         let ended = self.by_end.iter().take_while(|(end, _)| *end <= now);
         self.by_end.len().saturating_sub(ended.count())
     }

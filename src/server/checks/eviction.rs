@@ -1,9 +1,9 @@
 //! Chooses the inbound peer to evict for a newcomer when all seats are taken.
 //!
-//! An attacker who wants all seats needs peers that are in many networks, nearby, and connected for
-//! a long time. The rules are those of [Bitcoin
-//! Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp), except those about
-//! blocks and transactions.
+//! The rules protect some of the peers. Because of these rules, an attacker who wants all seats
+//! needs peers that are in many networks, nearby, and connected for a long time. The rules are
+//! those of [Bitcoin Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp),
+//! except those about blocks and transactions.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::node::{Group, NodeId};
 
-/// The number of protected networks. A secret selects them, so that no remote can choose them.
+/// The number of networks whose oldest peer is protected. A secret selects the networks, so that no
+/// remote can choose them.
 const NETWORKS: usize = 4;
 
 /// The number of peers that are protected for their short round trip.
@@ -21,7 +22,7 @@ const NEAR: usize = 8;
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) id: NodeId,
-    /// `None` for a local address, or if the transport has no address.
+    /// The peer's network. `None` for a local address, or if the transport has no address.
     pub(super) network: Option<Group>,
     pub(super) rtt: Option<Duration>,
     pub(super) lifetime: Duration,
@@ -29,11 +30,11 @@ pub(super) struct Candidate {
 
 /// Returns the peer to evict: the youngest of the network with the most unprotected peers.
 ///
-/// It protects the oldest peer of each of four networks that `secret` selects, and the eight peers
-/// with the shortest round trip. It also protects the longest-connected half of the others. Returns
-/// `None` if all peers are protected.
+/// Three groups of peers are protected: the oldest peer of each of four networks that `secret`
+/// selects, the eight other peers with the shortest round trip, and the longest-connected half of
+/// the rest. Returns `None` if all peers are protected.
 pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<NodeId> {
-    // The order must not depend on the hash table.
+    // The result must not depend on the random order of the hash table that stores the peers.
     candidates.sort_by_key(|peer| (std::cmp::Reverse(peer.lifetime), peer.id));
     protect_networks(&mut candidates, secret);
     candidates.sort_by_key(|peer| (peer.rtt.is_none(), peer.rtt));
@@ -49,7 +50,7 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<Node
     candidates.iter().max_by_key(youngest).map(|peer| peer.id)
 }
 
-/// Removes the oldest peer of each of [`NETWORKS`] networks.
+/// Protects the oldest peer of each of [`NETWORKS`] networks, by removing it from `candidates`.
 fn protect_networks(candidates: &mut Vec<Candidate>, secret: u64) {
     let rank = |network: &Group| {
         let mut hasher = DefaultHasher::new();
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_youngest_of_the_largest_network_is_evicted() {
-        // Forty late peers of one network, and twenty peers from a different network each.
+        // There are forty late peers from one network, and twenty peers that are each from another
+        // network.
         let crowd = (0..40).map(|n| peer(n, 200, 50, 30 - u64::from(n) / 2));
         let others = (0..20).map(|n| peer(100 + n, n, 100, 60));
         let all: Vec<_> = crowd.chain(others).collect();
@@ -103,7 +105,7 @@ mod tests {
         assert!(choose(far, 1).is_some());
     }
 
-    /// A thousand newcomers, each from another network, one after the other.
+    /// A thousand newcomers arrive one after the other, each from another network.
     #[test]
     fn many_newcomers_do_not_displace_long_standing_peers() {
         let mut peers: Vec<_> = (0..34).map(|n| peer(n, n, 80, 1000)).collect();

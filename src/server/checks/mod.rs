@@ -1,9 +1,10 @@
 //! Decides which nodes may be dialled and accepted.
 //!
-//! The checks run wherever the answer can change: when a dial is requested, and at its turn, since
-//! a queue may be long. They run after the auth, when the remote's identity is known or another
-//! connection may have won. They run again when the peer takes its seat, since the last seat may be
-//! gone.
+//! The checks run whenever their result may have changed. They run when a dial is requested, and
+//! again when the dial begins, since the dial may have been queued for long. They run after the
+//! auth, since the remote's identity is then known, and since another connection to the same node
+//! may have been made. They run again when the peer takes its seat, since the last seat may have
+//! been taken.
 
 #[cfg(feature = "addrbook")]
 mod address_book;
@@ -46,7 +47,8 @@ use crate::peer::{EndCause, Judge};
 /// A private address with at least this many nodes is probably a proxy's.
 const HIDDEN: usize = 8;
 
-/// Checks connections. The connection manager calls it inside its task, so nothing here waits.
+/// Checks connections. The connection manager calls the checks inside its task, so no check may
+/// wait.
 #[derive(Debug)]
 pub(crate) struct Checks {
     pub(crate) own: NodeId,
@@ -89,7 +91,7 @@ impl Checks {
         let mut endpoints = node
             .tcp_endpoints()
             .map(|endpoint| self.check_endpoint(endpoint));
-        // One permitted endpoint is enough.
+        // The node is allowed if at least one endpoint is permitted.
         if let Some(refused) = endpoints.next()
             && refused.is_err()
             && endpoints.all(|checked| checked.is_err())
@@ -116,7 +118,8 @@ impl Checks {
 
     /// Checks whether an address is allowed at all.
     ///
-    /// The dialer checks again with the socket's address, since a name can resolve to any address.
+    /// The dialer repeats this check with the socket's address, since a name can resolve to any
+    /// address.
     pub(crate) fn check_ip(&self, ip: IpAddr) -> Result<(), Refusal> {
         let permitted = self.permitted.as_ref();
         if permitted.is_some_and(|networks| !networks.contains(ip)) {
@@ -142,8 +145,8 @@ impl Checks {
             self.bans.ban(*id, time, reason);
         }
         tracing::debug!(%id, ?time, reason, "node banned");
-        // This follows the ban, so that a connection in set-up is either found here or sees the
-        // ban.
+        // The peer is looked up after the ban is stored, so that a connection in set-up is either
+        // found here or sees the ban.
         if let Some(peer) = self.peers.get(id) {
             peer.end(EndCause::Banned);
         }
@@ -158,7 +161,7 @@ impl Checks {
         }
     }
 
-    /// Bans an address, for new connections only.
+    /// Bans an address, but does not disconnect its peers.
     fn keep_out(&self, ip: IpAddr, time: Duration, reason: &str) {
         if !self.store.ban_ip(ip, time, reason) {
             self.bans.ban_ip(ip, time, reason);
@@ -168,7 +171,7 @@ impl Checks {
 
     /// Lifts a ban. Returns whether there was one.
     pub(crate) fn unban(&self, id: &NodeId) -> bool {
-        // Lift both, since the store may have declined to keep an earlier ban.
+        // Lift the ban in both places, since the store may have declined to keep an earlier ban.
         self.bans.unban(id) | self.store.unban(id)
     }
 
@@ -186,7 +189,7 @@ impl Checks {
     /// Begins the set-up of a connection that was accepted from `ip`.
     ///
     /// Exempt addresses do not count towards the limits of their networks, since all programs on
-    /// this machine share a local address. Whitelisted addresses do not count at all.
+    /// this machine share a local address. Whitelisted addresses count towards no limit.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
         if self.whitelist.contains(ip) {
             return Ok(None);
@@ -195,8 +198,8 @@ impl Checks {
         self.admission.handshake(source).map(Some)
     }
 
-    /// Returns the origin of an inbound peer. Exempt addresses do not count towards the networks'
-    /// shares.
+    /// Returns the origin of an inbound peer. An exempt address does not count towards the shares
+    /// of its networks.
     pub(crate) fn inbound_from(&self, addr: Option<SocketAddr>) -> Inbound {
         let ip = addr.map(|addr| addr.ip());
         Inbound {
@@ -208,7 +211,8 @@ impl Checks {
 
     /// Warns once if [`HIDDEN`] nodes are connected from one private address.
     ///
-    /// The address is then probably a proxy's, and no limit on strangers applies.
+    /// The address is then probably a proxy's, and the nodes behind the proxy escape the limits on
+    /// strangers.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
         let named = self.exempt.contains(ip) || self.whitelist.contains(ip);
         if !self.exempt_local || ip.is_loopback() || !is_local(ip) || named {
@@ -224,7 +228,7 @@ impl Checks {
         }
     }
 
-    /// Returns whether an address is whitelisted, or a static or trusted node's.
+    /// Returns whether an address is whitelisted, or belongs to a static or trusted node.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
         self.whitelist.contains(ip) || self.known.contains(ip)
     }
@@ -235,11 +239,11 @@ impl Checks {
 }
 
 impl Judge for Checks {
-    /// Adds to a node's score, and bans the node above the limit.
+    /// Adds to a node's score, and bans the node if the score exceeds the limit.
     ///
     /// An inbound stranger can return at once with another key, so its address is also banned. The
-    /// exceptions are addresses that many nodes may share or that a known node uses. Other peers
-    /// that are already connected from there stay, since they have not misbehaved.
+    /// exceptions are addresses that many nodes may share, and addresses of known nodes. Other
+    /// peers that are already connected from a banned address stay, since they have not misbehaved.
     fn penalise(&self, node: &NodeId, points: u32, reason: &str) -> u32 {
         if self.peers.is_no_stranger(node) {
             return 0;

@@ -13,14 +13,15 @@ use crate::server::{DialError, DialOutcome};
 /// An address book is a store. Pass a store to
 /// [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store).
 ///
-/// The server's tasks call all methods, so they must not block. Methods that only notify do nothing
-/// by default. A method that panics has no effect, except that a node counts as banned if the check
-/// for its ban panics.
+/// The server's tasks call all methods, so no method may block. Methods that only notify do nothing
+/// by default. A method that panics has no effect, with one exception: if a check for a ban panics,
+/// the node or address counts as banned.
 pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     /// Returns up to `most` nodes to dial, best first.
     ///
-    /// The server dials the first node that it wants now. It reports the outcome by
-    /// [`good`](Self::good) or [`failed`](Self::failed), unless it learnt nothing about the node.
+    /// The server dials the first node that it may dial now. The server reports the outcome by
+    /// [`good`](Self::good) or [`failed`](Self::failed), unless the dial revealed nothing about the
+    /// node.
     fn draw(&self, most: usize) -> Vec<Enode>;
 
     /// Returns a node for the server to test now, if any.
@@ -31,12 +32,12 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Notifies the store that a dial opened a connection, so this node is online.
+    /// Notifies the store that a dial opened a connection, so the server is online.
     fn dial_succeeded(&self) {}
 
     /// Notifies the store that a dialled node proved its key at this address.
     ///
-    /// The outcome is [`DialOutcome::There`], whether or not the node became a peer.
+    /// The outcome of the dial is [`DialOutcome::There`], whether or not the node became a peer.
     fn good(&self, _node: &Enode) {}
 
     /// Notifies the store that a node is, or just was, connected, in either direction.
@@ -51,15 +52,15 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// The node answers at this address, but is not known to accept connections. At the next start,
     /// discovery begins with nodes that the store [returns](Self::draw). The server reports each
-    /// new node, and again occasionally, at most 272 nodes in 30 s. When it stops, it reports all
-    /// of them once more.
+    /// new node, and later reports it again occasionally. It reports at most 272 nodes in 30 s.
+    /// When the server stops, it reports all current nodes once more.
     fn discovered(&self, _node: &Enode) {}
 
     /// Notifies the store that a peer was disconnected because it
     /// [misbehaved](PeerError::is_misbehaviour).
     fn misbehaved(&self, _node: &NodeId, _error: &PeerError) {}
 
-    /// Returns the newest known record of a node, for its peer information. Default: none.
+    /// Returns the newest known record of a node, for the node's peer information. Default: none.
     fn record(&self, _node: &NodeId) -> Option<NodeRecord> {
         None
     }
@@ -72,7 +73,7 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Bans an IP address, or the /64 of an IPv6 address, in the same way.
+    /// Bans an IP address, or the /64 of an IPv6 address, like [`ban`](Self::ban).
     fn ban_ip(&self, _ip: IpAddr, _time: Duration, _reason: &str) -> bool {
         false
     }

@@ -17,12 +17,12 @@ use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::setup::Direction;
 
-/// How long a new connection waits for an ending one with the same node.
+/// How long a new connection waits for the end of another connection with the same node.
 ///
-/// It is less than 5 s, the handshake timeout of most remotes.
+/// This time is less than 5 s, the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
-/// The smallest network's share of the inbound seats: one in this number.
+/// One in this number of inbound seats is the share of the smallest network of an address.
 const NETWORK_SHARE: usize = 8;
 
 /// How many evicted peers may be ending at the same time.
@@ -33,7 +33,7 @@ const MOST_LEAVING: usize = 8;
 pub(crate) struct Seats {
     /// The total.
     pub(crate) all: usize,
-    /// How many of these inbound peers may take.
+    /// The number of seats that inbound peers may take.
     pub(crate) inbound: usize,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Inbound {
     pub(super) ip: Option<IpAddr>,
     /// The address that counts towards the networks' shares; `None` if the address is exempt.
     pub(super) counted: Option<IpAddr>,
-    /// Whether its address is in the whitelist.
+    /// Whether the peer's address is in the whitelist.
     pub(super) whitelisted: bool,
 }
 
@@ -113,7 +113,8 @@ impl Member {
         self.inbound.is_some_and(|inbound| inbound.whitelisted)
     }
 
-    /// Returns the address that the listener reported, else the stream's.
+    /// Returns the remote address that the listener reported. If there is none, returns the remote
+    /// address of the stream.
     fn ip(&self) -> Option<IpAddr> {
         let accepted = self.inbound.and_then(|inbound| inbound.ip);
         accepted.or_else(|| Some(self.peer.remote_addr()?.ip()))
@@ -139,7 +140,8 @@ impl PeerSet {
         }))
     }
 
-    /// Checks whether a node may become a peer now. `inbound` is its origin if it is inbound.
+    /// Checks whether a node may become a peer now. `inbound` is the origin of an inbound
+    /// connection.
     pub(crate) fn check(
         &self,
         id: &NodeId,
@@ -151,7 +153,7 @@ impl PeerSet {
     /// Like [`check`](Self::check), but returns the peer to evict, if any.
     ///
     /// The checks are in go-ethereum's order, so that remotes get the reasons that they expect.
-    /// Trusted nodes are exempt only from the limits.
+    /// Trusted nodes are exempt from the limits, but from no other check.
     fn check_in(
         &self,
         state: &State,
@@ -192,8 +194,9 @@ impl PeerSet {
 
     /// Returns whether one of the peer's networks has used up its inbound seats.
     ///
-    /// The smallest network's share is one eighth, and the shares of the two larger networks around
-    /// it are two and three eighths. An eighth counts as at least two seats.
+    /// An address belongs to three networks of different size. The smallest may use one eighth of
+    /// the inbound seats, the next two eighths, and the largest three eighths. An eighth counts as
+    /// at least two seats.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
         let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {
@@ -230,7 +233,7 @@ impl PeerSet {
         choose(candidates.collect(), self.0.secret)
     }
 
-    /// Checks a peer again and gives it a seat, which may evict another peer.
+    /// Checks a peer again, and gives it a seat. Another peer may be evicted for this.
     pub(crate) fn insert(
         &self,
         peer: Peer,
@@ -299,12 +302,13 @@ impl PeerSet {
         }
     }
 
-    /// Waits up to [`ENDING`] for a peer of this node that is ending. Cancel safe.
+    /// If a peer of this node is ending, waits up to [`ENDING`] for its end. Cancel safe.
     ///
-    /// Such a peer should not make a new connection a duplicate.
+    /// Without this wait, a new connection would be rejected as a duplicate of one that is about to
+    /// end.
     pub(crate) async fn let_end(&self, id: &NodeId) {
         if let Some(peer) = self.get(id).filter(Peer::is_ending) {
-            // If the peer takes longer, the new connection is a duplicate after all.
+            // If the peer takes longer to end, the new connection counts as a duplicate.
             let _ = timeout(ENDING, peer.ended()).await;
         }
     }

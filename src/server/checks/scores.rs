@@ -13,14 +13,14 @@ const MOST: usize = 4096;
 
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// Scores by node, which halve every minute and outlive connections.
+/// The score of each node. A score halves every minute, and outlives the node's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Scores(Mutex<HashMap<NodeId, Score>>);
 
 #[derive(Debug)]
 struct Score {
     points: f64,
-    /// When the score was `points`.
+    /// The time at which the score was `points`.
     since: Instant,
 }
 
@@ -56,7 +56,7 @@ impl Scores {
         sum
     }
 
-    /// A node's score, rounded to whole points.
+    /// Returns a node's score, rounded to whole points.
     pub(crate) fn of(&self, node: &NodeId) -> u32 {
         let scores = self.0.lock();
         let score = scores.get(node);

@@ -1,18 +1,19 @@
 //! Decides which connection continues when two nodes dial each other.
 //!
-//! Without a rule, each side would complete its own dial first and reject the other's, and both
-//! would be lost. The rule applies when an inbound auth names a node, before our ack:
+//! Without a rule, each side would complete its own dial first and reject the other side's dial, so
+//! both connections would be lost. The rule applies when an inbound auth names a node, before our
+//! ack:
 //!
 //! | our dial to that node | the inbound connection | the dial |
 //! |---|---|---|
 //! | there is none | continues | none starts before the inbound connection is decided |
 //! | has not yet sent its auth | continues | pauses |
-//! | has sent its auth, no Hello, and the remote's node id is larger | continues | pauses |
+//! | has sent its auth but no Hello, and the remote's node id is larger | continues | pauses |
 //! | anything else | waits for the dial's end | continues |
 //!
-//! Only a verified first frame proves the identity of the inbound connection's remote; it cancels
-//! the paused dial. Anyone can replay an auth, so a dial pauses once, for at most [`PAUSE`], and
-//! then continues.
+//! Only a verified first frame proves the identity of the inbound connection's remote. Such a frame
+//! cancels the paused dial. Anyone can replay an auth, so a dial pauses once, for at most
+//! [`PAUSE`], and then continues.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -24,7 +25,7 @@ use tokio::time::{Instant, timeout};
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 
-/// The maximum total delay of a dial by inbound connections.
+/// The maximum time for which inbound connections delay a dial.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The progress of an outbound connection.
@@ -77,7 +78,8 @@ impl TieBreak {
         }
     }
 
-    /// Enters an open outbound connection. Returns `None` if there is already one to this node.
+    /// Enters an outbound connection whose stream is open. Returns `None` if another outbound
+    /// connection to the same node has already entered.
     pub(crate) fn dial(&self, remote: NodeId) -> Option<DialTurn> {
         let member = self.join(remote);
         let mut first = false;
@@ -129,7 +131,7 @@ impl Member {
     }
 
     async fn until(&self, condition: impl FnMut(&Contest) -> bool) {
-        // `self` holds a sender, so the channel is open.
+        // The wait cannot fail, because `self` holds a sender, which keeps the channel open.
         let _ = self.contest.subscribe().wait_for(condition).await;
     }
 }
@@ -171,7 +173,7 @@ impl DialTurn {
         self.step(Progress::HelloSent).await
     }
 
-    /// Returns how long the dial has paused. Its deadline excludes this time.
+    /// Returns how long the dial has paused. The dial's deadline excludes this time.
     pub(crate) fn paused(&self) -> Duration {
         self.paused.unwrap_or_default()
     }
@@ -193,7 +195,8 @@ impl DialTurn {
         let decided = |contest: &Contest| contest.verified || contest.inbound == 0;
         if self.paused.is_none() && !decided(&self.member.contest.borrow()) {
             let started = Instant::now();
-            // After the pause the dial continues, whatever the inbound connections do.
+            // After [`PAUSE`] the dial continues, even if the inbound connections are still
+            // undecided.
             let _ = timeout(PAUSE, self.member.until(decided)).await;
             self.paused = Some(started.elapsed());
         }

@@ -108,18 +108,20 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             shared.meters.dial_succeeded();
-            // Anything that the protocols register at their start is then available to the caller.
+            // The caller gets the peer only when its protocols run, so that everything that the
+            // protocols register at their start is available.
             peer.running().await;
             answer.send(&Ok(peer));
         }
         Err(error) => {
             let source = Arc::new(error);
-            // This precedes any report, since the report's receiver may dial again at once.
+            // The lease is closed before any report, since the receiver of the report may dial
+            // again at once.
             if let (_, Some(lease)) = setup.into_parts() {
                 lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
             }
             let error = DialError::Setup { id, addr, source };
-            // A request without another attempt is no longer known.
+            // The connection manager no longer knows a request that makes no further attempt.
             let waiting = shared.connections.get(request).await;
             let (failures, retry_in) =
                 waiting.map_or((1, None), |info| (info.failures, info.next_dial));
@@ -129,7 +131,7 @@ async fn dialled<T: Transport>(
     }
 }
 
-/// Answers the callers that wait for a dial, however its task ends.
+/// Answers the callers that wait for a dial, however the task of the dial ends.
 struct AnswerOnDrop<'a> {
     shared: &'a Shared,
     id: NodeId,

@@ -18,7 +18,7 @@ use crate::transport::Transport;
 
 /// A peer in the set.
 ///
-/// However the task ends, dropping this frees the seat and reports the end.
+/// Dropping this value frees the seat and reports the end, however the task ends.
 pub(super) struct Running {
     shared: Arc<Shared>,
     peer: Peer,
@@ -53,8 +53,9 @@ impl Running {
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
-            // The node counts as good, although it may still end the connection right after its
-            // Hello. The manager judges the connection itself by its age.
+            // The store counts the node as good, although the node may still end the connection
+            // right after its Hello. The connection manager judges the connection separately, by
+            // its age.
             if let NodeAddr::Node(node) = lease.addr() {
                 store.good(&node.reached_at(running.peer.remote_addr()));
             }
@@ -69,7 +70,7 @@ impl Running {
         closing: CancellationToken,
     ) -> impl Future<Output = ()> + Send {
         let (peer, stopping) = (self.peer.clone(), self.shared.tasks.stopping.clone());
-        // Boxed, since the future stores it twice.
+        // `self` is boxed, since the future stores it twice.
         let mut running = Box::new(self);
         // A caller that waits for the end may dial the node again at once, so the seat and the
         // lease are freed first.
@@ -77,7 +78,8 @@ impl Running {
             running.leave(outcome);
             running
         };
-        // Boxed, since it is large and lives as long as the peer, so it must not be stored twice.
+        // This future is boxed, so that it is not stored twice. It is large, and lives as long as
+        // the peer.
         let driven = Box::pin(Box::new(driver).run_until(let_go));
         async move {
             let unwanted = async {
@@ -89,7 +91,8 @@ impl Running {
                 pending::<Infallible>().await
             };
             tokio::select! {
-                // The peer's own end is polled first: by then it has left the set.
+                // The end of the peer is polled first, because the peer has then already left the
+                // set.
                 biased;
                 running = driven => drop(running),
                 never = unwanted => match never {},
@@ -100,8 +103,8 @@ impl Running {
     fn leave(&mut self, outcome: &Arc<PeerOutcome>) {
         self.outcome = Some(Arc::clone(outcome));
         if let Some((seat, lease)) = self.places.take() {
-            // This precedes the release of the seat, so that each node always has either a peer or
-            // a recording.
+            // The recording is kept before the seat is freed, so that each node always has either a
+            // peer or a recording.
             let recording = self.peer.recording_at(Some(outcome));
             self.shared.recordings.keep(recording);
             if outcome.error.is_misbehaviour() {

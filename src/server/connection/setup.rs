@@ -1,4 +1,4 @@
-//! Sets up a connection, with checks after the auth and before the seat.
+//! Sets up a connection, with checks after the auth and before the peer takes its seat.
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
@@ -52,7 +52,7 @@ impl<'a> Passed<'a> {
 /// A connection that is being set up.
 pub(crate) struct Setup<'a> {
     shared: &'a Arc<Shared>,
-    /// The lease, if the connection manager opened the connection. The peer takes it over.
+    /// The lease, if the connection manager opened the connection. The peer takes over the lease.
     lease: Option<Lease<NodeAddr>>,
     /// Fires when the connection manager closes the connection.
     closing: CancellationToken,
@@ -75,7 +75,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// The span of all log lines about the connection and its peer.
+    /// Returns the span of all log lines about the connection and its peer.
     fn span(&self, direction: Direction, addr: Option<SocketAddr>) -> Span {
         info_span!(
             "connection",
@@ -154,7 +154,7 @@ impl<'a> Setup<'a> {
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             passed.stage(Stage::Ack);
             turn.before_hello().await.map_err(given_up)?;
-            // The remote did not cause the pause.
+            // The deadline is moved by the pause, because the remote did not cause the pause.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
             let established = self.greet(deadline, authenticated).await?;
             self.launch(established)
@@ -177,7 +177,7 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         let waiting = Instant::now();
         self.let_end(deadline, &id).await?;
-        // The remote did not cause this wait.
+        // The deadline is moved by this wait, because the remote did not cause the wait.
         let deadline = after(deadline, waiting.elapsed());
         if let Err((error, reason)) = self.check_banned(&id).and_then(|()| self.check(&id, None)) {
             self.dismiss(authenticated.refuse(reason));
@@ -232,7 +232,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Waits for an ending peer of the same node.
+    /// If an earlier peer of the same node is ending, waits for its end.
     async fn let_end(&self, deadline: Instant, id: &NodeId) -> Result<(), SetupError> {
         let let_end = async {
             self.shared.checks.peers.let_end(id).await;
@@ -275,14 +275,17 @@ impl<'a> Setup<'a> {
         };
         let (error, farewell) = failed.into_parts();
         match self.slot {
-            // A failed set-up frees its slot at once.
+            // A separate task says farewell, so that the failed set-up frees its slot at once.
             Some(_) => self.dismiss(farewell),
             None => farewell.await,
         }
         Err(error)
     }
 
-    /// Returns the origin of an inbound connection: the listener's address, else the stream's.
+    /// Returns the origin of an inbound connection.
+    ///
+    /// Its address is the one that the listener reported. If there is none, the address is that of
+    /// the stream.
     fn inbound_from(&self, direction: Direction, remote: Option<SocketAddr>) -> Option<Inbound> {
         let accepted = self.lease.as_ref().and_then(|lease| match lease.addr() {
             NodeAddr::Inbound(addr) => Some(*addr),
@@ -292,7 +295,7 @@ impl<'a> Setup<'a> {
         (direction == Direction::Inbound).then(from)
     }
 
-    /// Limits one step. An interrupted step sends no reason to the remote.
+    /// Limits the time of one step. If the step is interrupted, the remote gets no reason.
     async fn bounded<R>(
         &self,
         deadline: Instant,
@@ -341,8 +344,8 @@ impl<'a> Setup<'a> {
 
     /// Keeps a rejected connection open until its remote has read the reason.
     ///
-    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) of them are already open, it closes at
-    /// once.
+    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) rejected connections are already open,
+    /// closes this connection at once.
     fn dismiss(&self, farewell: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.shared.farewells).try_acquire_owned() else {
             return;
@@ -354,7 +357,7 @@ impl<'a> Setup<'a> {
         spawn(self.shared, farewell.in_current_span());
     }
 
-    /// The second checkpoint: a connection that passes becomes a peer.
+    /// Runs the second checkpoint. A connection that passes the checkpoint becomes a peer.
     fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
         let shared = self.shared;
         let theirs = &established.hello().capabilities;
@@ -372,8 +375,8 @@ impl<'a> Setup<'a> {
             self.dismiss(established.refuse(DisconnectReason::USELESS_PEER));
             return Err(error);
         }
-        // The start has checked the sum of all lengths, and the sum of the shared protocols'
-        // lengths is no larger.
+        // This cannot fail: the server's start has checked the sum of the lengths of all protocols,
+        // and the sum for the shared protocols is no larger.
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
@@ -386,7 +389,8 @@ impl<'a> Setup<'a> {
                 return Err(SetupError::RefusedHere(reason));
             }
         };
-        // A ban during the set-up did not find the peer in the set.
+        // The ban is checked again, because a ban during the set-up did not find the peer in the
+        // set.
         if let Err((error, reason)) = self.check_banned(&peer.id()) {
             drop(seat);
             self.dismiss(driver.refuse(reason));

@@ -8,7 +8,7 @@ use crate::server::accept::Slot;
 use crate::server::meters::DialMeter;
 use crate::transport::Transport;
 
-/// Either of two transports, for a node with different dialled and accepted streams.
+/// Either of two transports, for a node that dials and accepts different types of streams.
 impl<A: Transport, B: Transport> Transport for Either<A, B> {
     type Reader = Either<A::Reader, B::Reader>;
     type Writer = Either<A::Writer, B::Writer>;
@@ -41,9 +41,9 @@ impl<A: Transport, B: Transport> Transport for Either<A, B> {
     }
 }
 
-/// A stream, with a guard that it holds until its set-up ends.
+/// A stream, and a guard that is held until the set-up of the connection ends.
 ///
-/// The guard is the slot of an accepted stream, or the meter of a dialled one.
+/// The guard of an accepted stream is its slot. The guard of a dialled stream is its meter.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) stream: T,

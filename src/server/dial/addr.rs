@@ -25,7 +25,7 @@ impl fmt::Display for NodeAddr {
     }
 }
 
-/// Like `Display`, since requests format addresses by `Debug`.
+/// Formats like `Display`, since connection requests format their addresses by `Debug`.
 impl fmt::Debug for NodeAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -34,7 +34,8 @@ impl fmt::Debug for NodeAddr {
 
 /// A node as a candidate for the connection manager.
 ///
-/// The key allows one request per node, and the group one automatic request per network.
+/// The candidate's key allows one request per node. Its group allows one automatic request per
+/// network.
 pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     let mut candidate =
         Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
@@ -47,7 +48,7 @@ pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     candidate
 }
 
-/// Returns the family of a node's addresses, if all have the same.
+/// Returns the family of a node's addresses, if all of them have the same family.
 fn family(node: &Enode) -> Option<Family> {
     let mut families = node
         .tcp_endpoints()
@@ -66,7 +67,7 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
     }
 }
 
-/// Returns the network of a node's address, whose addresses probably share one owner.
+/// Returns the network of a node's address. All addresses in the network probably have one owner.
 ///
 /// Local addresses have no network, since they belong to no other party.
 fn group(node: &Enode) -> Option<Group> {

@@ -34,7 +34,7 @@ where
     Ok(stream)
 }
 
-/// Dials nodes. `In` is the stream that listeners accept.
+/// Dials nodes. `In` is the type of the streams that listeners accept.
 pub(crate) struct ServerDialer<D, In> {
     dialer: Arc<D>,
     checks: Arc<Checks>,

@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 64;
 impl<R: Resolver> AddressSource<Enode> for Walk<R> {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for _ in 0..LOOKED_AT {
-            // This is the walk's inherent method.
+            // This calls the inherent method of the walk, not the method of the trait.
             match Self::next(self).await? {
                 Ok(record) => {
                     let node = record.to_enode();

@@ -15,8 +15,9 @@ use crate::transport::{SocketOptions, TcpTransport};
 /// Connects to nodes by TCP.
 ///
 /// A name is resolved for each dial. Up to eight addresses are tried, alternating between the
-/// families. The next attempt begins when one has failed, or has not answered for 250 ms; earlier
-/// attempts continue ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
+/// families. The next attempt begins when an attempt has failed, or when the last attempt has got
+/// no answer for 250 ms. Earlier attempts continue ([RFC
+/// 8305](https://www.rfc-editor.org/rfc/rfc8305)).
 #[derive(Debug, Clone, Default)]
 pub struct NodeDialer {
     options: SocketOptions,

@@ -22,7 +22,7 @@ use crate::transport::Transport;
 
 /// The task that probes nodes, one at a time.
 ///
-/// Probes start at random times, `interval` apart on average. There are none while the network is
+/// Probes start at random times, `interval` apart on average. No probe starts while the network is
 /// down.
 pub(crate) struct Prober<D> {
     pub(crate) shared: Arc<Shared>,
@@ -31,7 +31,7 @@ pub(crate) struct Prober<D> {
 }
 
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
-    /// Runs until the server stops, which also ends a running probe.
+    /// Runs until the server stops. The stop also ends a running probe.
     pub(crate) async fn run(self) {
         let stopping = self.shared.tasks.stopping.clone();
         let rng = self.shared.random.fork();
@@ -43,7 +43,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
             let half = part(self.interval, 2);
             let wait = rng.random_range(half..=self.interval.saturating_add(half));
             sleep(wait).await;
-            // This fails once the manager has stopped.
+            // This call fails once the connection manager has stopped.
             let Ok(counts) = self.shared.connections.counts().await else {
                 return;
             };

@@ -18,7 +18,8 @@ const MOST: usize = 8;
 
 /// Returns addresses in the order of the attempts; section 4 of the RFC.
 ///
-/// The families alternate, beginning with that of the first address. Each family keeps its order.
+/// The families alternate, beginning with that of the first address. Within each family, the order
+/// is unchanged.
 pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let addrs: Vec<_> = addrs.into_iter().collect();
     let first = addrs.first().is_some_and(SocketAddr::is_ipv4);
@@ -46,8 +47,9 @@ pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<Socket
 
 /// Connects to the first address that answers; section 5 of the RFC.
 ///
-/// The next attempt begins when one has failed, or after [`STAGGER`]. Returns `None` without
-/// addresses. If all attempts fail, returns the first error about the remote, else the last error.
+/// The next attempt begins when an attempt has failed, or after [`STAGGER`]. If all attempts fail,
+/// returns the first error about the remote. If no error is about the remote, returns the last
+/// error. Returns `None` if `addrs` is empty.
 pub(super) async fn first_of<T, F>(
     addrs: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -67,7 +69,7 @@ where
             }
         };
         let ended = tokio::select! {
-            // A finished connection is polled first, before another attempt begins.
+            // Attempts are polled first, so that no other attempt begins once a connection is open.
             biased;
             ended = begun.next() => ended,
             () = stagger => continue,

@@ -25,7 +25,8 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     let id = node.node_id();
     shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
-        // This check is first, since this node's own enode may have no endpoint.
+        // The seat is checked first, because the enode may be this node's own, which may have no
+        // endpoint. The error should then say that the node is this node itself.
         check_seat(shared, id)?;
         return Err(DialError::NoEndpoint { id });
     }
@@ -50,12 +51,12 @@ async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
     let waiting = shared.connections.get(request).await;
     if waiting.is_ok_and(|info| info.next_dial.is_some()) {
         let forced = shared.connections.disconnect(request, Reconnect::Force);
-        // This fails if the attempt has begun in the meantime, which is just as good.
+        // This call fails if the attempt has begun in the meantime, which is just as good.
         forced.await.ok();
     }
 }
 
-/// If the node is connected, replaces an error by one that contains its peer.
+/// If the node is connected, replaces the error by one that contains the node's peer.
 fn or_connected(shared: &Shared, error: DialError) -> DialError {
     let connected = error.reason() == Some(DisconnectReason::ALREADY_CONNECTED);
     let peer = connected.then(|| shared.checks.peers.get(&error.id()));
@@ -69,7 +70,7 @@ fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
     checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 
-/// A waiting call. Dropping the last one for a node cancels the dial.
+/// A waiting call. Dropping the last waiting call for a node cancels the dial.
 struct Waiter {
     shared: Arc<Shared>,
     node: Enode,
@@ -107,7 +108,7 @@ impl Drop for Waiter {
     }
 }
 
-/// Cancels a dial, unless a call still waits for it or it has another purpose.
+/// Cancels a dial, unless a call still waits for the dial or the dial has another purpose.
 async fn give_up(shared: &Shared, node: Enode) {
     let id = node.node_id();
     let Ok(request) = shared.connections.find(NodeAddr::Node(node)).await else {
@@ -117,7 +118,7 @@ async fn give_up(shared: &Shared, node: Enode) {
         || shared.checks.waiters.any(&id)
         || shared.checks.peers.get(&id).is_some();
     if !wanted {
-        // The request may have ended on its own.
+        // This call fails if the request has ended on its own, which does no harm.
         shared.connections.remove(request.id).await.ok();
     }
 }

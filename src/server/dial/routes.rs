@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::ip::Scope;
 use crate::mutex::Mutex;
 
-/// How long an answer is reused.
+/// How long an answer of the system is reused.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Caches for each family of public addresses whether the system has a route.
@@ -29,7 +29,8 @@ impl Default for Routes {
 }
 
 impl Routes {
-    /// Returns whether there may be a route to an address. Local addresses have their own routes.
+    /// Returns whether there may be a route to an address. For local addresses nothing is cached,
+    /// since they have their own routes.
     pub(super) fn may_reach(&self, addr: SocketAddr) -> bool {
         if Scope::of(addr.ip()) != Scope::Global {
             return (self.ask)(addr);

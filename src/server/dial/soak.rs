@@ -142,7 +142,7 @@ impl AddressSource<Enode> for Discovered {
     }
 }
 
-/// A source like a list in the DNS: hours old, and unchanged in between.
+/// A source like a DNS list, whose nodes are updated only once in several hours.
 struct Listed {
     network: Shared,
     list: Vec<Enode>,
@@ -163,7 +163,7 @@ impl AddressSource<Enode> for Listed {
     }
 }
 
-/// Handles connections like the server: it reports each outcome to the store.
+/// Handles connections like the server, and reports each outcome to the store.
 ///
 /// Half of the nodes have no free seat.
 struct Connections {
@@ -243,7 +243,7 @@ async fn a_node_keeps_its_peers_for_days_while_nodes_come_and_go() {
     while begin.elapsed() < 3 * DAY {
         let before = Instant::now();
         tokio::select! {
-            // Any fixed order, so that runs are reproducible.
+            // The branches are polled in a fixed order, so that runs are reproducible.
             biased;
             () = sleep_until(leaves) => {
                 let mut network = network.0.lock();

@@ -74,7 +74,7 @@ impl Mixed {
                 Poll::Ready(None) => {}
                 Poll::Pending => waiting = true,
                 Poll::Ready(Some(node)) => {
-                    // Its next turn is after those of all others.
+                    // The source's next turn comes after the turns of all other sources.
                     if let Some(served) = self.sources.remove(position) {
                         self.sources.push_back(served);
                     }
@@ -148,7 +148,7 @@ mod tests {
     use crate::connmgr::Family;
     use crate::node::SecretKey;
 
-    /// A source that always returns another node after a while, all at one address.
+    /// A source that returns another node each time, after a wait. All its nodes have one address.
     struct Endless {
         ip: [u8; 4],
         port: u16,
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_productive_source_does_not_starve_others() {
-        // Two dials a second, the rate of automatic ones.
+        // Automatic dials begin at this rate, twice a second.
         let pause = Duration::from_millis(500);
         assert_eq!(dialled(Duration::ZERO, pause).await, [100; 3]);
         // A source that is slower than its turns supplies as many nodes as it can; the others share

@@ -23,7 +23,8 @@ struct State {
 }
 
 impl Waiters {
-    /// Waits for the next answer about a node. After [`close`](Self::close) there are no answers.
+    /// Returns a receiver of the next answer about a node. After [`close`](Self::close) there are
+    /// no answers.
     pub(crate) fn join(&self, id: NodeId) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
