@@ -43,7 +43,8 @@ pub(super) struct Open<M> {
     pub(super) answer: oneshot::Sender<Result<Answer<M>, Wrong>>,
 }
 
-/// A response, and the charge for its memory, which lasts until the caller receives the response.
+/// A response, and the charge for its memory. The charge lasts until the caller receives the
+/// response.
 pub(super) struct Answer<M> {
     pub(super) message: M,
     pub(super) _charge: Charge,

@@ -114,8 +114,8 @@ impl<M: RequestMessages> Serving<M> {
         self.run(answered, cx)
     }
 
-    /// Polls an answer once before queueing it, because most answers complete immediately and need
-    /// no slot.
+    /// Polls an answer once before queueing it. Most answers complete immediately, and therefore
+    /// need no slot.
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) -> Result<(), ProtocolError> {
         match running.as_mut().poll(cx) {
             Poll::Ready(result) => result,

@@ -7,7 +7,7 @@ use super::handle::Requests;
 use crate::message::{Request, RequestMessages};
 use crate::node::NodeId;
 
-/// A peer is slow if its round trip is more than this many times the median.
+/// A slow peer's round trip is more than this many times the median.
 const TIMES: u32 = 3;
 /// The number of consecutive timeouts that make a peer slow.
 const TIMED_OUT: u32 = 3;

@@ -124,7 +124,7 @@ settings! {
         /// Non-local networks that are exempt from the limits on strangers. Default: none.
         ///
         /// Addresses in these networks may connect again at once, and do not count towards the
-        /// limits of their /24, /64 and similar networks.
+        /// limits on connections from one network.
         throttle_exempt / with_throttle_exempt: NetList => &NetList = NetList::default();
         /// Whether local addresses are exempt [in the same way](Self::with_throttle_exempt).
         ///

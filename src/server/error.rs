@@ -46,7 +46,7 @@ pub enum StartError {
     /// With all these protocols the Hello is larger than any node accepts.
     #[error("the Hello message takes {size} bytes, but remotes accept at most {limit}")]
     HelloTooLarge {
-        /// Its size in bytes.
+        /// The Hello's size in bytes.
         size: usize,
         /// The limit, 2048 bytes.
         limit: usize,
@@ -129,7 +129,7 @@ pub enum StaticNodeError {
         /// The reason.
         cause: Refusal,
     },
-    /// The connection manager has no room for it, or another node has its address.
+    /// The connection manager has no room for the node, or another node has its address.
     #[error("{id} cannot be kept connected: {source}")]
     Manager {
         /// The node.
@@ -162,11 +162,11 @@ pub enum ReconfigureError {
 
 /// What a dial without a peer reveals about the node.
 ///
-/// Only [`Unreachable`](Self::Unreachable) counts against it.
+/// Only [`Unreachable`](Self::Unreachable) counts against the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialOutcome {
-    /// The node proved its key by a first frame, including "too many peers".
+    /// The node proved its key by a first frame, which may say "too many peers".
     There,
     /// The node was not reached, or did not prove its key.
     Unreachable,
@@ -189,7 +189,7 @@ pub enum DialError {
     Connect {
         /// The node that was to be dialled.
         id: NodeId,
-        /// Its address, unless a name was never resolved.
+        /// The node's address; `None` if its name was not resolved.
         addr: Option<SocketAddr>,
         /// The error.
         source: ConnectError,
@@ -199,14 +199,15 @@ pub enum DialError {
     Setup {
         /// The node that was dialled.
         id: NodeId,
-        /// Its address, if the transport has addresses.
+        /// The node's address, if the transport has addresses.
         addr: Option<SocketAddr>,
         /// The error.
         source: Arc<SetupError>,
     },
     /// This side rejects the connection.
     ///
-    /// The node is this node itself, has no free seat, or was connected until now.
+    /// The node is this node itself, there is no free seat for the node, or the node was connected
+    /// until now.
     #[error("not dialling {id}: {reason}")]
     Unwanted {
         /// The node that was to be dialled.
@@ -217,7 +218,7 @@ pub enum DialError {
     /// The node is already connected.
     #[error("{} is already connected", .peer.id())]
     Connected {
-        /// Its peer.
+        /// The node's peer.
         peer: Peer,
     },
     /// The node may not be dialled: it is banned, or outside the permitted networks.
@@ -225,7 +226,7 @@ pub enum DialError {
     NotAllowed {
         /// The node that was to be dialled.
         id: NodeId,
-        /// Its address, if known.
+        /// The node's address, if known.
         addr: Option<SocketAddr>,
         /// The reason.
         cause: Refusal,

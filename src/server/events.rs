@@ -29,7 +29,8 @@ pub enum ConnectionEvent {
         error: DialError,
         /// The number of attempts in a row that failed or whose connection did not last.
         failures: u32,
-        /// The time until the next automatic attempt; `None` if immediate or none.
+        /// The time until the next automatic attempt. `None` if the next attempt is immediate, or
+        /// if there is none.
         retry_in: Option<Duration>,
     },
     /// An accepted connection was closed before a byte was read.
@@ -52,7 +53,8 @@ pub enum ConnectionEvent {
     },
     /// A static node of the configuration was skipped.
     ///
-    /// The server starts without it, since several nodes may share one list.
+    /// The server starts without the node. Several servers may share one list of static nodes,
+    /// which then also contains the server itself.
     StaticNodeSkipped {
         /// The node.
         node: Enode,
@@ -61,7 +63,7 @@ pub enum ConnectionEvent {
     },
     /// A listener failed and accepts no more connections.
     ListenerFailed {
-        /// Its number; 0 is the listener on the configured address, if there is one.
+        /// The listener's number; 0 is the listener on the configured address, if there is one.
         listener: usize,
         /// The number of remaining listeners. With 0, the node accepts no more connections.
         left: usize,

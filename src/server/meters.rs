@@ -23,7 +23,9 @@ use crate::stage::Stage;
 pub(crate) struct ServerMeters(Meters);
 
 impl ServerMeters {
-    /// Creates the series of every server, so that the first event shows as a change.
+    /// Creates the metric series of every server.
+    ///
+    /// An event then shows as a change of its series, even if it is the first.
     pub(crate) fn new(meters: Meters) -> Self {
         let node = meters.node();
         for outcome in ["connected", "there", "unreachable", "not_attempted"] {
@@ -62,7 +64,7 @@ impl ServerMeters {
         DIAL_FAILURES.of(self.node(), labels).increment(1);
     }
 
-    /// Counts an accepted connection as in set-up until its meter is dropped.
+    /// Counts an accepted connection as in set-up until the returned meter is dropped.
     pub(crate) fn inbound_started(&self) -> InboundMeter {
         InboundMeter {
             meters: self.clone(),

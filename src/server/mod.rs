@@ -19,7 +19,7 @@
 //!     .await?;
 //! println!("listening as {}", server.enode());
 //!
-//! // One connection, and a permanent one.
+//! // Dial one node once, and keep a connection to another node.
 //! let peer = server.dial(&"enode://…@192.0.2.1:30303".parse()?).await?;
 //! println!("connected to {}", peer.full_name());
 //! server.add_static("enode://…@192.0.2.2:30303".parse()?).await?;
@@ -42,7 +42,8 @@
 //! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio). With
 //! 50 seats and a source, 17 are reserved for dialled peers, including static nodes.
 //! [Trusted](Server::trust) nodes are exempt from the limits. Occasionally the server tests whether
-//! a node that a store [doubts](NodeStore::probe) still answers; this does not make it a peer.
+//! a node that a store [doubts](NodeStore::probe) still answers. Such a test does not make the node
+//! a peer.
 //!
 //! # Checks of a connection
 //!
@@ -75,10 +76,10 @@
 //! [`Gateway`] maps ports by other means.
 //!
 //! A mapping lasts 20 minutes and is renewed after 10. If the router does not answer, the server
-//! retries after 15 s, and then after growing waits of up to 10 minutes. It requests the router's
-//! own address every two minutes, since that address may change. Only a
-//! [public](crate::node::Reach::Public) address counts. When the server stops, it removes the
-//! mapping, and waits up to 2 s for the router.
+//! retries after 15 s, and then after growing waits of up to 10 minutes. The server requests the
+//! router's own address every two minutes, since that address may change. Only a
+//! [public](crate::node::Reach::Public) address is added to the record. When the server stops, it
+//! removes the mapping, and waits up to 2 s for the router.
 //!
 //! # Other sockets
 //!

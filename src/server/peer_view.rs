@@ -3,7 +3,7 @@
 //! The fields of [`PeerInfo`](crate::peer::PeerInfo) are written here a second time, by hand. A
 //! `PeerInfo` can also be deserialised, so it owns its texts and needs two dozen allocations. That
 //! is too many for each peer of a table that is written while thousands of peers are served. A test
-//! checks that the two agree.
+//! checks that both types produce the same text.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
@@ -13,7 +13,7 @@ use crate::time::millis;
 
 /// Serialises like a peer's current [`PeerInfo`](crate::peer::PeerInfo), without creating one.
 ///
-/// It takes a fraction of the time.
+/// This takes a fraction of the time that a `PeerInfo` takes.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -95,7 +95,7 @@ impl Serialize for Lanes<'_> {
             peer, protocols, ..
         } = self.0;
         let mut map = serializer.serialize_map(None)?;
-        // Sorted by name, each name once.
+        // The lanes are sorted by protocol name, and each name occurs once.
         for lane in &self.1.protocols {
             let mut shared = peer.shared_capabilities().iter();
             let shared = shared.find(|shared| shared.capability == lane.protocol);

@@ -21,7 +21,7 @@ pub enum PeerChange {
 /// Reports the current peers that speak a protocol, and then each change.
 ///
 /// Created by [`Server::watch_peers_with`]. A slow reader catches up with the peers that are now
-/// connected. It misses only peers that connected and disconnected in the meantime.
+/// connected. Such a reader misses only peers that connected and disconnected in the meantime.
 #[derive(Debug)]
 pub struct ProtocolPeers {
     protocol: String,
@@ -35,7 +35,7 @@ impl Server {
     /// Watches the peers that speak a protocol with this name, beginning with the current ones.
     #[must_use]
     pub fn watch_peers_with(&self, protocol: &str) -> ProtocolPeers {
-        // The subscription is first, so that no change is missed.
+        // The subscription precedes the first look at the peers, so that no change is missed.
         let events = self.subscribe();
         let mut watch = ProtocolPeers {
             protocol: protocol.to_owned(),
@@ -56,7 +56,8 @@ impl ProtocolPeers {
     pub async fn recv(&mut self) -> Option<PeerChange> {
         loop {
             if let Some(PeerChange::Came(peer)) = self.next.front() {
-                // Wait, so that the reader can use the protocol at once.
+                // This waits until the protocol runs, so that the reader can use the protocol at
+                // once.
                 peer.running().await;
             }
             if let Some(change) = self.next.pop_front() {

@@ -14,7 +14,7 @@ pub(super) async fn reconfigure(
         if let Some(setting) = fixed(&config, &new) {
             return Err(ReconfigureError::Fixed { setting });
         }
-        // This is first, since no other part can fail.
+        // The memory limits are set first, since only this step can reject a value.
         shared.options.budget().set_limits(new.memory())?;
         let checks = &shared.checks;
         checks.peers.set_seats(new.seats(checks.has_source));

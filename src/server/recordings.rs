@@ -16,8 +16,10 @@ pub(crate) struct Recordings(Mutex<VecDeque<Recording>>);
 impl Recordings {
     /// Keeps the recording of a disconnected peer.
     ///
-    /// It replaces an earlier recording of the same node. If there is none and [`KEPT`] recordings
-    /// exist, it replaces the oldest one whose connection this side ended, else the oldest of all.
+    /// The new recording replaces an earlier recording of the same node. If there is no earlier one
+    /// and [`KEPT`] recordings exist, the new recording replaces the oldest recording of a
+    /// connection that this side ended. If there is no such recording, it replaces the oldest of
+    /// all.
     pub(super) fn keep(&self, recording: Recording) {
         let mut kept = self.0.lock();
         let of_same = |one: &Recording| one.node_id() == recording.node_id();

@@ -117,7 +117,7 @@ impl Gauges {
         self.banned_ips.set(sum(kept.banned_ips, ips));
         self.sample_queues(shared);
         self.sample_tables(shared).await;
-        // The keeper answers while the server runs.
+        // This call fails only when the server stops.
         let nodes = shared.static_nodes.list().await.unwrap_or_default();
         let connected = nodes.iter().filter(|node| node.connected).count();
         self.static_connected.set(connected as f64);

@@ -137,10 +137,10 @@ impl Server {
 
     /// Reports the address at which another node, `voter`, sees this one.
     ///
-    /// A discovery protocol learns it from the answer of `voter`. The address is added to the
-    /// [record](Self::record), unless one is configured, when enough networks report it within 5
-    /// minutes. These must be at least 10, and more than half of all networks that report any
-    /// address.
+    /// A discovery protocol learns the address from the answer of `voter`. The address is added to
+    /// the [record](Self::record) when at least 10 networks report it within 5 minutes, and these
+    /// are more than half of all networks that report any address. A configured address, an address
+    /// that a router maps, and the listening address take precedence.
     pub fn observed(&self, voter: SocketAddr, seen: SocketAddr) {
         self.shared.local_node.vote(voter, seen, Instant::now());
     }
@@ -168,15 +168,16 @@ impl Server {
 
     /// Connects to a node once, and returns when [its protocols run](Peer::running).
     ///
-    /// The other node may learn of the connection a moment later. There,
+    /// The other node may learn of the connection a moment later. On the other node,
     /// [`watch_peers_with`](Self::watch_peers_with) waits for the new peer.
     ///
-    /// If a dial of the node is under way for any reason, this waits for its outcome. If a static
-    /// node is waiting for its next attempt, this dials it immediately.
+    /// If a dial of the node is under way for any reason, this call waits for the outcome of that
+    /// dial. If a static node is waiting for its next attempt, this call dials the node
+    /// immediately.
     ///
     /// # Errors
-    /// [`DialError`] if the dial produces no new peer; it contains the node, the address and the
-    /// stage. If the node is already connected, [`DialError::Connected`] contains its peer.
+    /// [`DialError`] if the dial produces no new peer. The error contains the node, the address and
+    /// the stage. If the node is already connected, [`DialError::Connected`] contains its peer.
     ///
     /// # Cancel safety
     /// Dropping the last waiting call for a node cancels the attempt.
@@ -190,7 +191,7 @@ impl Server {
     ///
     /// # Errors
     /// [`DialError::Setup`] if the set-up fails, [`DialError::Unwanted`] if this side rejects the
-    /// node, [`DialError::Connected`] if it is already connected.
+    /// node, [`DialError::Connected`] if the node is already connected.
     pub async fn dial_over<T: Transport>(
         &self,
         stream: T,
@@ -230,7 +231,7 @@ impl Server {
     /// Removes a static node, disconnects it, and waits for its connection to end.
     ///
     /// Returns whether the node was static. A protocol handler must not call this for its own peer,
-    /// since it would wait for its own end.
+    /// since the handler would wait for its own end.
     ///
     /// # Errors
     /// [`StaticNodeError::Stopped`] if the server has stopped.
@@ -326,7 +327,7 @@ impl Server {
 
     /// Returns the recording of a node's current or last connection.
     ///
-    /// For an ended connection, this finds the recording if it is among
+    /// The recording of an ended connection is found only if it is among
     /// [`recordings`](Self::recordings).
     #[must_use]
     pub fn recording(&self, id: &NodeId) -> Option<Recording> {
@@ -338,8 +339,9 @@ impl Server {
 
     /// Returns the recordings of the peers that disconnected last, oldest first.
     ///
-    /// They are the last recordings of up to 64 nodes. If there are more, the oldest recording of a
-    /// connection that this side ended is dropped, else the oldest of all.
+    /// There is at most one recording per node, and there are at most 64 in total. If there are
+    /// more, the oldest recording of a connection that this side ended is dropped. If there is no
+    /// such recording, the oldest of all is dropped.
     #[must_use]
     pub fn recordings(&self) -> Vec<Recording> {
         self.shared.recordings.all()
@@ -384,8 +386,8 @@ impl Server {
     ///
     /// The node is disconnected and neither dialled nor accepted, even if it is trusted. The
     /// [store](super::NodeStore) keeps the ban if it supports bans, as an address book does.
-    /// Otherwise the server keeps it in memory. It keeps bans for at most 16,384 nodes; if there
-    /// are more, the ban that ends first is dropped.
+    /// Otherwise the server keeps the ban in memory. The server keeps bans for at most 16,384
+    /// nodes. If there are more, the ban that ends first is dropped.
     #[doc(alias("block", "blacklist"))]
     pub fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
         self.shared.checks.ban(id, time, reason);
@@ -424,7 +426,7 @@ impl Server {
 
     /// Exempts a node from the limits on peers, even if it is already connected.
     ///
-    /// This does not dial it.
+    /// This does not dial the node.
     #[doc(alias = "AddTrustedPeer")]
     pub fn trust(&self, id: NodeId) {
         self.shared.checks.peers.set_trusted(id, true);
@@ -432,7 +434,7 @@ impl Server {
 
     /// Withdraws a node's exemption from the limits.
     ///
-    /// This does not disconnect it.
+    /// This does not disconnect the node.
     pub fn distrust(&self, id: NodeId) {
         self.shared.checks.peers.set_trusted(id, false);
     }
@@ -508,10 +510,11 @@ impl Server {
     /// Stops the node, and waits up to `deadline` for its connections to end.
     ///
     /// Listeners close and dials are cancelled. Connections in set-up receive a Disconnect
-    /// ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), as do peers, after their
-    /// queued messages. The last 2 s before the deadline, but at most half of it, are reserved for
-    /// the Disconnects. Messages that are still queued at that point are dropped. Connections that
-    /// remain after `deadline` are aborted. A second call waits for the same end.
+    /// ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)). Peers receive the same
+    /// Disconnect after their queued messages. The last 2 s before the deadline are reserved for
+    /// the Disconnects, but no more than half of `deadline`. Messages that are still queued at that
+    /// point are dropped. Connections that remain after `deadline` are aborted. A second call waits
+    /// for the end of the same shutdown.
     ///
     /// # Errors
     /// [`ShutdownTimedOut`] if connections were aborted.

@@ -33,12 +33,12 @@ use crate::rlpx::Legacy;
 use crate::setup::Turns;
 use crate::time::part;
 
-/// Part of a shutdown's deadline reserved for the last frames and the remotes' closes.
+/// The part of a shutdown's time in which last frames are sent and remotes close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How many rejected connections stay open until their remotes have read the reason.
 ///
-/// Further ones close at once.
+/// Further rejected connections close at once.
 pub(crate) const FAREWELLS: usize = 32;
 
 /// The deadline of a shutdown after a failure.
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     pub(crate) meters: ServerMeters,
     pub(crate) tie_break: TieBreak,
     pub(crate) random: Random,
-    /// Decides between simultaneous connections to one node.
+    /// Turns for the public-key cryptography of handshakes.
     pub(crate) turns: Turns,
     /// Permits for rejected connections that stay open, see [`FAREWELLS`].
     pub(crate) farewells: Arc<Semaphore>,
@@ -91,7 +91,8 @@ pub(crate) struct Tasks {
     pub(crate) stopped: CancellationToken,
     /// The failure that stopped the server, if any.
     pub(crate) failure: OnceLock<ServerFailed>,
-    /// The server's runtime: a future that is dropped elsewhere can spawn a task too.
+    /// The server's runtime. It is stored, so that a future that is dropped outside the runtime can
+    /// spawn a task too.
     runtime: Handle,
 }
 
@@ -109,12 +110,12 @@ impl Tasks {
     }
 }
 
-/// Spawns the task of one connection. It ends no later than when the server is killed.
+/// Spawns the task of one connection. The task ends no later than when the server is killed.
 pub(crate) fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
     spawn_on(&shared.tasks.connections, shared, task);
 }
 
-/// Spawns a task that serves all connections. If it ends early, the server stops.
+/// Spawns a task that serves all connections. If the task ends early, the server stops.
 pub(crate) fn spawn_service(
     shared: &Arc<Shared>,
     service: &'static str,
@@ -141,7 +142,7 @@ fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
         .connection_events
         .emit(ConnectionEvent::ServiceFailed(failure));
     let owner = Arc::clone(shared);
-    // This is not a task of the server, since the shutdown waits for those tasks.
+    // This task is not one of the server's tasks, since the shutdown waits for those.
     shared.tasks.runtime.spawn(async move {
         if let Err(error) = shut_down(&owner, AFTER_FAILURE).await {
             warn!(%error, "connections were aborted");
@@ -183,7 +184,7 @@ fn spawn_on(
     task: impl Future<Output = ()> + Send + 'static,
 ) {
     let killed = shared.tasks.killed.clone();
-    // Boxed, since a future that selects between two futures stores each twice.
+    // `task` is boxed, since a future that selects between two futures stores each twice.
     let task = Box::pin(task);
     let task = async move {
         tokio::select! {

@@ -138,7 +138,7 @@ impl<D, L> ServerBuilder<D, L> {
         bound.map_err(|(addr, source)| StartError::DiscoveryBind { addr, source })
     }
 
-    /// Starts discovery, and adds a source for each of its versions.
+    /// Starts discovery, and adds a source of nodes for each version of discovery.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     async fn start_discovery(
         &mut self,
@@ -347,7 +347,7 @@ where
         }
         for (part, ended) in self.parts {
             let stopping = shared.tasks.stopping.clone();
-            // The part may end along with the server, which does not wait for it.
+            // When the server stops, it does not wait for the part, so this task then ends too.
             let ended = async move {
                 stopping.run_until_cancelled(ended).await;
             };
@@ -361,7 +361,8 @@ where
 
 /// Adds the static nodes of the configuration, and reports those that it skips.
 ///
-/// Several nodes may share one list, which then also contains this node.
+/// An unsuitable node is only skipped, because several servers may share one list, which then also
+/// contains this server itself.
 async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
     let seats = shared.checks.peers.seats().all;
     if nodes.len() > seats {

@@ -14,9 +14,9 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// How far the system clock must get ahead of the monotonic clock.
 ///
-/// The monotonic clock stops while the machine sleeps.
+/// The monotonic clock stops while the machine sleeps, but the system clock does not.
 ///
-/// A correction of the clock by more than this counts as sleep, which does no harm.
+/// A correction of the system clock by more than this time counts as sleep, which does no harm.
 const JUMP: Duration = Duration::from_secs(20);
 
 /// Notifies the connection manager when the machine wakes up, until the server stops.

@@ -257,7 +257,7 @@ mod tests {
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
     }
 
-    /// A remote that has sent part of an auth keeps its slot no longer than a silent remote.
+    /// An incomplete auth does not prolong the time that a silent remote has.
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_a_second_for_each_step() {
         let slots = Slots::new(1);

@@ -17,12 +17,12 @@ use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::setup::Direction;
 
-/// How long a new connection waits for the end of another connection with the same node.
+/// How long a new connection waits for the end of another with the same node.
 ///
 /// This time is less than 5 s, the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
-/// One in this number of inbound seats is the share of the smallest network of an address.
+/// The smallest network of an address may use one in this number of inbound seats.
 const NETWORK_SHARE: usize = 8;
 
 /// How many evicted peers may be ending at the same time.

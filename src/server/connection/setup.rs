@@ -1,4 +1,4 @@
-//! Sets up a connection, with checks after the auth and before the peer takes its seat.
+//! Sets up a connection, with checks after the auth and before the seat is taken.
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;

@@ -108,7 +108,7 @@ impl Drop for Waiter {
     }
 }
 
-/// Cancels a dial, unless a call still waits for the dial or the dial has another purpose.
+/// Cancels a dial, unless a call still waits or the dial has another purpose.
 async fn give_up(shared: &Shared, node: Enode) {
     let id = node.node_id();
     let Ok(request) = shared.connections.find(NodeAddr::Node(node)).await else {

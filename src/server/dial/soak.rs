@@ -142,7 +142,8 @@ impl AddressSource<Enode> for Discovered {
     }
 }
 
-/// A source like a DNS list, whose nodes are updated only once in several hours.
+/// A source like a DNS list. The list is updated every six hours, so that some of its nodes have
+/// left.
 struct Listed {
     network: Shared,
     list: Vec<Enode>,

@@ -30,8 +30,8 @@ struct Seen {
 
 /// Passes data between discovery and the server until the server stops.
 ///
-/// It passes new versions of the node's record to discovery, the addresses that others see to the
-/// record, and nodes worth keeping to the store.
+/// It passes new versions of the node's record to discovery. It passes the addresses that others
+/// see to the record, and nodes worth keeping to the store.
 pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     let stopping = shared.tasks.stopping.clone();
     let mut records = shared.local_node.watch();
@@ -57,7 +57,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     let mut introducing = true;
     loop {
         tokio::select! {
-            // The end is polled first, then rare events.
+            // The server's stop is polled first, then rare events.
             biased;
             () = stopping.cancelled() => break,
             changed = records.changed() => {
@@ -105,7 +105,7 @@ async fn tell_kept(_: &mut Option<()>, _: &dyn NodeStore) {
     pending::<()>().await;
 }
 
-/// Fetches the records of bootnodes that version 5 lacks, by version 4.
+/// Uses version 4 to fetch the bootnodes' records that version 5 lacks.
 #[cfg(all(feature = "discv4", feature = "discv5"))]
 fn introduce(running: &mut Running) -> impl Future<Output = ()> + Send + 'static + use<> {
     let nodes = std::mem::take(&mut running.without_record);
@@ -182,7 +182,7 @@ impl Running {
                 Some(frame) = events.frames.recv() => {
                     #[cfg(feature = "discv4")]
                     if let Some(inlet) = &self.inlet {
-                        // A packet that finds no room counts as lost in transit.
+                        // If the inlet has no room, the packet counts as lost in transit.
                         inlet.feed(crate::ip::canonical(frame.from), frame.packet);
                     }
                     #[cfg(not(feature = "discv4"))]

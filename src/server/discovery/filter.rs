@@ -8,7 +8,7 @@ use crate::node::NodeRecord;
 
 type Wanted = Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>;
 
-/// A user's filter of records. Without one all nodes are wanted.
+/// A user's filter of records. Without a filter, all nodes are wanted.
 #[derive(Clone, Default)]
 pub(crate) struct RecordFilter(Option<Wanted>);
 

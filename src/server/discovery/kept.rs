@@ -20,8 +20,8 @@ const AGAIN: Duration = Duration::from_secs(20 * 60);
 
 /// Notifies the store of the nodes that are worth keeping.
 ///
-/// New nodes are reported soon, the others only occasionally. This keeps the store from writing all
-/// of them each time.
+/// New nodes are reported soon, and the other nodes only occasionally, so that the store does not
+/// have to write all nodes each time.
 pub(super) struct Kept {
     v4: Discv4,
     filter: RecordFilter,
@@ -30,7 +30,7 @@ pub(super) struct Kept {
 }
 
 /// The nodes reported to the store, with the time of the report. Nodes that leave the table are
-/// dropped.
+/// dropped here too.
 #[derive(Default)]
 struct Told(BTreeMap<NodeId, (Contact, Instant)>);
 

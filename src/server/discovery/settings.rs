@@ -12,8 +12,8 @@ use crate::node::{Node, NodeRecord};
 
 /// The settings by which a [`Server`](crate::Server) finds nodes and is found.
 ///
-/// It uses the versions of the discovery protocol that this crate was built with (features `discv4`
-/// and `discv5`), on one UDP port.
+/// The server uses the versions of the discovery protocol that this crate was built with (features
+/// `discv4` and `discv5`), on one UDP port.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -86,8 +86,8 @@ impl Discovery {
 
     /// Sets whether nodes on private networks and on this machine take part.
     ///
-    /// The limits by network do not apply to them. Default: `true` if the UDP address is a private
-    /// or local address.
+    /// The limits by network do not apply to such nodes. Default: `true` if the UDP address is a
+    /// private or local address.
     pub fn with_private_networks(mut self, take_part: bool) -> Self {
         self.private_networks = Some(take_part);
         self
@@ -99,10 +99,10 @@ impl Discovery {
     /// still take part in discovery itself.
     ///
     /// Version 4 finds nodes without their records. It requests the records before the dials, eight
-    /// at a time, and skips a node for ten minutes if it does not answer or is rejected. Nodes
-    /// without a record are not dialled. The filter also applies to nodes that the store
-    /// [keeps](crate::server::NodeStore::discovered) for the next start. It does not apply to
-    /// static nodes, to nodes that the store already knew, or to your own
+    /// at a time, and skips a node for ten minutes if the node does not answer or the filter
+    /// rejects it. Nodes without a record are not dialled. The filter also applies to nodes that
+    /// the store [keeps](crate::server::NodeStore::discovered) for the next start. It does not
+    /// apply to static nodes, to nodes that the store already knew, or to your own
     /// [sources](crate::ServerBuilder::source). If the filter panics, the node is rejected.
     ///
     /// ```

@@ -19,10 +19,10 @@ const LOOKED_AT: usize = 64;
 /// How many records are requested at once.
 const ASKED: usize = 8;
 
-/// Maximum number of remembered nodes that do not fit.
+/// Maximum number of remembered nodes that the source skips.
 const REFUSED: usize = 1024;
 
-/// How long a node that does not fit is remembered, since its record may change.
+/// How long the source skips a node. Later, the node's record may have changed.
 const REFUSED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// An endless source of random nodes that satisfy the filter.
@@ -30,7 +30,7 @@ pub(super) struct Walk {
     v4: Discv4,
     walk: RandomWalk,
     filter: RecordFilter,
-    /// Nodes that fit and have not yet been returned, at most [`ASKED`].
+    /// Nodes that satisfy the filter and have not yet been returned; at most [`ASKED`].
     fit: VecDeque<Enode>,
     refused: Refused,
 }
@@ -61,8 +61,8 @@ impl Walk {
             if dialable && !self.refused.holds(&node.node_id(), now) {
                 found.push(node);
             }
-            // With a filter, the nodes of one lookup are asked together. Without one, the first
-            // node is enough.
+            // With a filter, the nodes of one lookup are asked for their records together. Without
+            // a filter, the first node is enough.
             let enough = if self.filter.is_set() { ASKED } else { 1 };
             next = (found.len() < enough)
                 .then(|| self.walk.next_found())
@@ -71,7 +71,7 @@ impl Walk {
         Ok(looked_at)
     }
 
-    /// Keeps the candidates that fit.
+    /// Keeps the candidates that satisfy the filter.
     async fn choose(&mut self, found: Vec<Enode>) {
         if !self.filter.is_set() {
             self.fit.extend(found);
@@ -118,7 +118,7 @@ impl AddressSource<Enode> for Walk {
     }
 }
 
-/// Nodes that do not fit, which the walk skips for [`REFUSED_FOR`].
+/// Nodes without a record that satisfies the filter. The walk skips them for [`REFUSED_FOR`].
 #[derive(Default)]
 struct Refused(BTreeMap<NodeId, Instant>);
 

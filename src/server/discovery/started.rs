@@ -25,7 +25,7 @@ use crate::metrics::NodeLabel;
 use crate::node::{Enode, Node, NodeRecord, SecretKey};
 use crate::server::StartError;
 
-/// The running versions.
+/// The running versions of discovery.
 #[derive(Default)]
 pub(crate) struct Running {
     /// The filter of nodes to dial.
@@ -35,7 +35,7 @@ pub(crate) struct Running {
     /// The inlet for packets of version 4, if version 5 owns the socket.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) inlet: Option<Inlet>,
-    /// Bootnodes without a record, which version 5 requires.
+    /// Bootnodes without a record. Version 5 cannot use them without one.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) without_record: Vec<Enode>,
     #[cfg(feature = "discv5")]
@@ -46,8 +46,8 @@ pub(crate) struct Running {
 
 /// Starts the configured versions on a bound socket.
 ///
-/// `key` and `record` are the node's. `known` contains nodes of an earlier run, which follow the
-/// bootnodes.
+/// `key` and `record` are those of this node. `known` contains nodes that an earlier run found.
+/// Discovery adds them after the bootnodes.
 pub(crate) async fn start(
     discovery: Discovery,
     bound: Bound,

@@ -27,8 +27,8 @@ pub(super) struct Last {
 impl Kept {
     /// Loads the content that the last run of this node stored, if any. A damaged file is renamed.
     ///
-    /// Another node's record is ignored. Overwriting it does no harm, since that node's next record
-    /// uses the time as its number.
+    /// A record of another node is ignored. Overwriting such a record does no harm, since the other
+    /// node's next record uses the time as its sequence number.
     pub(super) fn load(&self, own: &NodeId) -> io::Result<Option<Last>> {
         let path = &self.0;
         let text = match fs::read_to_string(path) {
@@ -46,7 +46,7 @@ impl Kept {
         Ok(None)
     }
 
-    /// Stores the content, and replaces any earlier one.
+    /// Stores the content, and replaces any earlier content.
     pub(super) fn save(&self, last: &Last) -> io::Result<()> {
         let mut text = format!("{}\n", last.record);
         for seen in &last.seen {

@@ -153,7 +153,10 @@ impl LocalNode {
         self.record.subscribe()
     }
 
-    /// Returns the node with its endpoint for others if known, else for local programs.
+    /// Returns this node, with the endpoint at which others dial it.
+    ///
+    /// If no such endpoint is known, returns the node with the endpoint for programs on this
+    /// machine.
     pub(crate) fn enode(&self) -> Enode {
         let key = self.key.public_key();
         let state = self.state.lock();
@@ -182,7 +185,7 @@ impl LocalNode {
         })
     }
 
-    /// Counts the vote for `seen` of `voter`, which has proved its address.
+    /// Counts the vote of `voter` for `seen`. `voter` has proved its own address.
     pub(crate) fn vote(&self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
         let mut state = self.state.lock();
         let votes = match seen.ip().to_canonical() {
@@ -190,7 +193,7 @@ impl LocalNode {
             IpAddr::V6(_) => &mut state.v6,
         };
         votes.vote(voter, seen, now);
-        // Without a winner, the last address stays. Usually nothing changes.
+        // Usually nothing changes. If no address wins, the last address stays.
         let winner = votes.winner(now);
         let believed = *state.says.place.voted.of(seen.ip());
         if winner.is_none() || winner == believed {
@@ -250,7 +253,8 @@ impl LocalNode {
     }
 
     fn publish(&self, last: Last) {
-        // The record is stored first, so that no number is used twice even if the process ends now.
+        // The record is stored first, so that no sequence number is used twice even if the process
+        // ends now.
         let saved = self.kept.as_ref().map(|kept| kept.save(&last));
         if let Some(Err(error)) = saved {
             warn!(%error, "cannot store the node's own record");
@@ -376,7 +380,7 @@ pub(crate) fn encoded(value: &impl Encodable) -> Vec<u8> {
     rlp::encode(value).to_vec()
 }
 
-/// Returns the sequence number of a first record: the current time.
+/// Returns the sequence number of a first record: the current time in milliseconds.
 fn milliseconds() -> u64 {
     let now = wall().duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)

@@ -20,7 +20,7 @@ pub(super) struct Place {
     pub(super) mapped: Families<Own>,
     /// The listening address, unless it means all addresses.
     pub(super) bound: Families<Own>,
-    /// The addresses that others see.
+    /// The addresses at which others see this node.
     pub(super) voted: Families<SocketAddr>,
 }
 
@@ -57,7 +57,7 @@ impl<T: Copy> Families<T> {
 }
 
 impl Place {
-    /// Returns the address of one family in the record.
+    /// Returns the address of one family for the record.
     ///
     /// The configured address takes precedence, followed by the router's, the listener's, and the
     /// address that others see.

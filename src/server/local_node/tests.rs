@@ -36,7 +36,7 @@ async fn the_number_grows_only_with_a_change_and_across_restarts() {
     assert_eq!(second.get::<u8>("shop"), Some(7));
     node.set_entry(b"shop", Some(encoded(&7u8))).unwrap();
     assert_eq!(node.record(), second, "nothing changed");
-    // An entry lasts as long as it is set.
+    // A restart removes an entry that is not in the settings, and so changes the record.
     assert_eq!(start().record().seq(), second.seq() + 1);
     let with_entry = |mut settings: LocalNodeSettings| {
         settings.entries.insert(b"shop".to_vec(), encoded(&7u8));

@@ -13,7 +13,8 @@ const MOST: usize = 256;
 
 /// The votes of other nodes on this node's address, for one family of addresses.
 ///
-/// Only the last vote of each network counts, since its owner can run any number of nodes there.
+/// Only the last vote of each network counts, since the owner of a network can run any number of
+/// nodes in it.
 #[derive(Debug)]
 pub(super) struct Votes {
     /// The minimum number of networks that must agree.
@@ -38,7 +39,7 @@ impl Votes {
         }
     }
 
-    /// Counts the vote for `seen` of `voter`, which must have proved its address.
+    /// Counts the vote of `voter` for `seen`. `voter` must have proved its own address.
     pub(super) fn vote(&mut self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
         // A neighbour in a private network sees an address that is useless elsewhere.
         let reach = Reach::of(seen.ip());

@@ -100,7 +100,8 @@ impl Mapper {
         loop {
             let (at, step) = renewal.next();
             tokio::select! {
-                // After the machine has slept, both may be due. The step then follows at once.
+                // After the machine has slept, both branches may be due. The jump is then handled
+                // first, and the step follows at once.
                 biased;
                 _ = suspend::jump(wall) => renewal.hurry(Instant::now()),
                 () = sleep_until(at) => self.take(step, &mut renewal).await,

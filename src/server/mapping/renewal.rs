@@ -23,7 +23,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// The maximum wait after a failure.
 const LAST_RETRY: Duration = Duration::from_secs(10 * 60);
 
-/// The next step.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Request the mapping, or renew it.
@@ -34,7 +34,7 @@ pub(super) enum Step {
     Lapse,
 }
 
-/// A mapping and its next renewal. Time is an argument.
+/// A mapping and its next renewal. The current time is always an argument.
 #[derive(Debug)]
 pub(super) struct Renewal {
     held: Option<Held>,
@@ -51,7 +51,7 @@ struct Held {
 }
 
 impl Renewal {
-    /// Starts without a mapping, and requests it at once.
+    /// Starts without a mapping. The first step is to request one at once.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             held: None,
@@ -94,7 +94,7 @@ impl Renewal {
         wait
     }
 
-    /// Records the router's own address, or `None` if it did not report one.
+    /// Records the router's own address, or `None` if the router did not report one.
     ///
     /// If the address has changed or is unknown, the mapping is renewed at once.
     pub(super) fn checked(&mut self, now: Instant, ip: Option<IpAddr>) {

@@ -9,7 +9,8 @@ use super::pmp::Pmp;
 use super::upnp::Upnp;
 use super::{Gateway, GatewayError, PortMapping, PortRequest};
 
-/// The protocol that answers first. If neither finds a router, the error contains both causes.
+/// The protocol that answers first. If neither protocol finds a router, the error contains both
+/// causes.
 #[derive(Debug, Default)]
 pub(super) struct Any {
     upnp: Upnp,
@@ -45,7 +46,8 @@ impl By {
 }
 
 impl Any {
-    /// Searches by both at once without a mapping, so the slower one leaves none behind.
+    /// Searches by both protocols at once. A search creates no mapping, so the slower protocol
+    /// leaves none behind.
     async fn find(&mut self) -> Result<By, GatewayError> {
         if let Some(chosen) = self.chosen {
             return Ok(chosen);
@@ -77,13 +79,13 @@ impl Gateway for Any {
             Ok(mapping) => return Ok(mapping),
             Err(error) => error,
         };
-        // A router may answer by a protocol but not permit it to map ports.
+        // A router may answer by one protocol, but permit only the other protocol to map ports.
         let other = self.map_by(first.other(), request).await;
         other.map_err(|other| first.neither(error, other))
     }
 
     async fn unmap(&mut self, request: PortRequest) -> Result<(), GatewayError> {
-        // A protocol without a mapping sends nothing.
+        // A protocol that has created no mapping sends nothing.
         self.upnp
             .unmap(request)
             .await

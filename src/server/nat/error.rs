@@ -21,7 +21,7 @@ pub enum GatewayError {
     Stranger {
         /// The protocol of the answer.
         by: &'static str,
-        /// Its address.
+        /// The router's address.
         router: IpAddr,
     },
     /// The router did not map a port, or did not remove a mapping.
@@ -29,7 +29,7 @@ pub enum GatewayError {
     Port {
         /// The protocol of the request.
         by: &'static str,
-        /// Its address.
+        /// The router's address.
         router: IpAddr,
         /// The protocol of the port.
         protocol: PortProtocol,
@@ -43,7 +43,7 @@ pub enum GatewayError {
     ExternalIp {
         /// The protocol of the request.
         by: &'static str,
-        /// Its address.
+        /// The router's address.
         router: IpAddr,
         /// The router's error, or another cause.
         source: Box<dyn Error + Send + Sync>,

@@ -9,8 +9,8 @@ use super::{GatewayError, PortMapping, PortRequest};
 
 /// A router that maps ports, for [`ServerBuilder::gateway`](crate::ServerBuilder::gateway).
 ///
-/// A server makes one call at a time, waits at most 30 s for each, and drops the future when it
-/// stops. A panic counts as a failure.
+/// A server makes one call at a time, waits at most 30 s for each, and drops the future when the
+/// server stops. A panic counts as a failure.
 pub trait Gateway: Send + 'static {
     /// Maps a port to this machine, or extends the lease of its mapping.
     ///
@@ -24,7 +24,7 @@ pub trait Gateway: Send + 'static {
     /// Removes the mapping to [`local`](PortRequest::local), if there is one.
     ///
     /// `external` is the port that [`map`](Self::map) returned. The server calls this when it
-    /// stops, and waits up to 2 s for it. A missing mapping is not an error.
+    /// stops, and waits up to 2 s for the call. A missing mapping is not an error.
     ///
     /// # Errors
     /// [`GatewayError`] if the mapping is not removed; the server logs it.

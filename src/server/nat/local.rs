@@ -15,8 +15,8 @@ const ROUTES: &str = "/proc/net/route";
 
 /// Returns the router to other networks.
 ///
-/// If the system does not list it, this is the first address of the node's own /24, which most home
-/// routers use.
+/// If the system does not list the router, the result is the first address of the node's own /24,
+/// which most home routers use.
 pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
     let listed = std::fs::read_to_string(ROUTES);
     if let Some(router) = listed.ok().and_then(|text| parse_routes(&text)) {
@@ -45,14 +45,14 @@ fn parse_routes(text: &str) -> Option<Ipv4Addr> {
     routes.min_by_key(|(metric, _)| *metric).map(|(_, ip)| ip)
 }
 
-/// Returns this machine's address on its route to another. Nothing is sent.
+/// Returns the address that this machine uses on the route to `other`. Nothing is sent.
 async fn towards(other: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     socket.connect(other).await?;
     Ok(socket.local_addr()?.ip())
 }
 
-/// Returns the node's address to which a router must forward.
+/// Returns the node's address to which the router must forward packets.
 pub(super) async fn address(
     request: &PortRequest,
     router: SocketAddr,
@@ -92,8 +92,8 @@ mod tests {
         let lines = [
             line(none, [10, 0, 0, 1], "0003", 100, none),
             line(none, [10, 0, 0, 2], "0003", 20, none),
-            // These are not default routes: no gateway, down, to one network, and to half of all
-            // addresses.
+            // These are not default routes: the first has no gateway, the second is down, the third
+            // leads to one network, and the last to half of all addresses.
             line(none, none, "0001", 0, none),
             line(none, [10, 0, 0, 3], "0002", 0, none),
             line([10, 0, 0, 0], [10, 0, 0, 4], "0003", 0, [255, 0, 0, 0]),

@@ -60,7 +60,7 @@ pub enum Nat {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatError {
-    /// The text is not one of the words.
+    /// The text does not begin with a known word.
     #[error("{got:?} is not one of any, none, upnp, pmp, pmp:IP, extip:IP")]
     Unknown {
         /// The text.
@@ -71,7 +71,7 @@ pub enum NatError {
     Address {
         /// The word.
         word: &'static str,
-        /// The text after it.
+        /// The text after the word.
         got: String,
     },
 }
@@ -81,7 +81,7 @@ pub enum NatError {
 #[error("asking a router for a port ({nat}) needs the feature `nat`, which is not built in")]
 #[non_exhaustive]
 pub struct NatNotBuilt {
-    /// The setting that needs it.
+    /// The setting that needs a router.
     pub nat: Nat,
 }
 

@@ -13,7 +13,7 @@ use crab_nat::{
 
 use super::{Gateway, GatewayError, PortMapping, PortProtocol, PortRequest, local};
 
-/// The name in errors.
+/// The name of the protocols in errors.
 const BY: &str = "PCP or NAT-PMP";
 
 /// Sends a request four times in 2.75 s.
@@ -65,10 +65,11 @@ impl Pmp {
         }
     }
 
-    /// Asks by PCP, which identifies the owner of a mapping, else by NAT-PMP.
+    /// Requests a mapping by PCP, which identifies the owner of a mapping. If PCP fails, requests
+    /// the mapping by NAT-PMP.
     ///
-    /// The router may speak only NAT-PMP. Or it may reserve the port for an earlier run of this
-    /// node, whose nonce is lost.
+    /// PCP fails if the router speaks only NAT-PMP. PCP also fails if the router reserves the port
+    /// for an earlier run of this node, whose nonce is lost.
     async fn ask(
         &mut self,
         router: Ipv4Addr,
@@ -145,7 +146,8 @@ impl Gateway for Pmp {
             Ok(ip) => return Ok(ip.into()),
             Err(error) => error,
         };
-        // PCP reports the address only with a mapping, so a renewal detects a new one.
+        // PCP reports the router's address only with a mapping, so a new address is detected when
+        // the mapping is renewed.
         let held = self.tcp.iter().chain(&self.udp).next();
         match (&error, held.map(crab_nat::PortMapping::mapping_type)) {
             (Failure::UnsupportedVersion(_), Some(PortMappingType::Pcp { external_ip, .. })) => {
@@ -193,7 +195,7 @@ fn no_external_ip(router: Ipv4Addr, source: Failure) -> GatewayError {
     }
 }
 
-// Other systems have only one loopback address.
+// The tests run on Linux only, since other systems have only one loopback address.
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;

@@ -19,9 +19,9 @@ pub enum PortProtocol {
 pub struct PortRequest {
     /// The protocol.
     pub protocol: PortProtocol,
-    /// The node's listening address, which may be unspecified, and port.
+    /// The node's listening address and port. The address may be unspecified.
     pub local: SocketAddr,
-    /// The requested port on the router, which may map another one.
+    /// The requested port on the router. The router may map another port.
     pub external: u16,
     /// The requested lifetime of the mapping.
     pub lease: Duration,

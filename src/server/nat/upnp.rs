@@ -13,16 +13,16 @@ use super::{Gateway, GatewayError, PortMapping, PortProtocol, PortRequest, local
 use crate::node::Reach;
 use crate::printable::printable;
 
-/// The name in errors.
+/// The name of the protocol in errors.
 const BY: &str = "UPnP";
 
-/// How long to search for a router. The router may take 3 s to answer, before further requests.
+/// How long to search for a router. The router may take 3 s to answer, and further requests follow.
 const SEARCH: Duration = Duration::from_secs(6);
 
-/// The maximum length of a kept error, since it can contain a whole answer.
+/// The maximum length of an error's text, which can contain a router's whole answer.
 const ERROR: usize = 200;
 
-/// The description of the mapping that the router shows to its owner.
+/// The description of the mapping. The router shows this text to its owner.
 const DESCRIPTION: &str = "peermux";
 
 /// The router, once it is found.
@@ -43,7 +43,7 @@ impl Upnp {
             source: said(&error),
         })?;
         let router = device.addr.ip();
-        // Any host can answer the search.
+        // Any host can answer the search, so a host with a public address is rejected.
         if Reach::of(router) == Reach::Public {
             return Err(GatewayError::Stranger { by: BY, router });
         }
@@ -62,7 +62,8 @@ impl Upnp {
     async fn try_map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let device = self.find().await?;
         let local = local::address(&request, device.addr).await?;
-        // The address is requested first, so that a router that does not report it maps nothing.
+        // The router's address is requested before the mapping, so that a router that does not
+        // report its address maps nothing.
         let ip = self.external_ip_of(&device).await?;
         let (port, lease) = add(&device, &request, local)
             .await
@@ -77,7 +78,8 @@ impl Upnp {
 impl Gateway for Upnp {
     async fn map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let mapped = self.try_map(request).await;
-        // The router may have been replaced, or may use another port after a restart.
+        // After a failure the next call searches again, because the router may have been replaced,
+        // or may use another port after a restart.
         if mapped.is_err() {
             self.0 = None;
         }
@@ -147,7 +149,7 @@ fn refused(device: &Device<Tokio>, request: &PortRequest, error: &dyn Error) -> 
     }
 }
 
-/// Converts an error to one short line, since it can contain text from the router.
+/// Converts an error to one short line. The error can contain text from the router.
 fn said(error: &(impl fmt::Display + ?Sized)) -> Box<dyn Error + Send + Sync> {
     printable(&error.to_string(), ERROR).into()
 }

@@ -5,18 +5,18 @@ use crate::server::DialError;
 
 /// The state of a static node, see [`Server::static_nodes`](crate::Server::static_nodes).
 ///
-/// With the feature `serde` it serialises to one JSON object with `node_id`, `enode`, `connected`,
-/// `failures`, `retry_in_ms` and `error`.
+/// With the feature `serde` this type serialises to one JSON object with `node_id`, `enode`,
+/// `connected`, `failures`, `retry_in_ms` and `error`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StaticNode {
     /// The node, with the endpoint to dial.
     pub node: Enode,
-    /// Whether it is connected now.
+    /// Whether the node is connected now.
     pub connected: bool,
     /// The number of attempts in a row that failed or whose connection did not last.
     pub failures: u32,
-    /// The time until the next attempt, if the node waits for it.
+    /// The time until the next attempt, if the node waits for one.
     pub next_dial: Option<Duration>,
     /// Why the node is not connected: its ban, or the error of its last dial.
     pub error: Option<DialError>,

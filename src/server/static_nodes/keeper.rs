@@ -36,8 +36,8 @@ impl Keeper {
         let stopping = self.shared.tasks.stopping.clone();
         loop {
             let command = tokio::select! {
-                // A stop is polled first, then ended connections and bans, since a command may
-                // concern them.
+                // A stop is polled first. Ended connections and bans are polled before commands,
+                // since a command may concern them.
                 biased;
                 () = stopping.cancelled() => return,
                 () = inbox.ended.changed.notified() => {
@@ -95,7 +95,7 @@ impl Keeper {
         })
     }
 
-    /// Returns a permanent request for a node, a new one or the existing one.
+    /// Makes the request for a node permanent, or creates a permanent request.
     async fn request(&self, node: &Enode) -> Result<ReqId, ManagerError> {
         let connections = &self.shared.connections;
         let known = self.nodes.get(&node.node_id());
@@ -109,7 +109,7 @@ impl Keeper {
                 };
                 match moved {
                     Ok(()) => return Ok(request),
-                    // The request has ended for good, because it could not be dialled.
+                    // The request has ended for good, because its node could not be dialled.
                     Err(ManagerError::UnknownId(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -129,11 +129,11 @@ impl Keeper {
             return false;
         };
         self.shared.checks.peers.set_static(id, false);
-        // The connection manager closes the connection too, without this cause.
+        // The connection manager also closes the connection, but would not report this cause.
         if let Some(peer) = self.shared.checks.peers.get(&id) {
             peer.end(EndCause::Removed);
         }
-        // It may have ended on its own.
+        // This call fails if the request has ended on its own, which does no harm.
         self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });
         self.shared.checks.waiters.answer(&id, &given_up);
@@ -179,11 +179,11 @@ impl Keeper {
 
     /// Shortens the wait of a static node whose connection or ban has ended.
     ///
-    /// Dials that were rejected until then made the wait longer. They no longer count, but the wait
-    /// after the last real attempt remains.
+    /// Dials that this side rejected before that end made the wait longer. Rejected dials no longer
+    /// count, but the wait after the last real attempt remains.
     async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
-            // The request may have ended in the meantime.
+            // This call fails if the request has ended in the meantime, which does no harm.
             self.shared.connections.reconsider(*request).await.ok();
         }
     }
@@ -202,7 +202,7 @@ impl Keeper {
         connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
-    /// Assigns the dialled-peer seats that static nodes do not need to other nodes.
+    /// Assigns seats for dialled peers to other nodes, unless static nodes need the seats.
     async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());

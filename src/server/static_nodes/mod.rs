@@ -55,7 +55,7 @@ struct Failures(Arc<Mutex<BTreeMap<NodeId, DialError>>>);
 
 /// Static nodes that may now be dialled, at most one entry per node.
 ///
-/// Inserting an entry does not wait, so it can be done in a drop.
+/// An entry is inserted without waiting, so this is possible while a value is dropped.
 #[derive(Debug, Default)]
 struct Ended {
     nodes: Mutex<BTreeSet<NodeId>>,
@@ -96,7 +96,7 @@ impl StaticNodes {
         self.ask(|reply| Command::Add { node, reply }).await?
     }
 
-    /// Removes a static node. Returns whether it was one.
+    /// Removes a static node. Returns whether the node was static.
     pub(crate) async fn remove(&self, id: NodeId) -> Result<bool, StaticNodeError> {
         self.ask(|reply| Command::Remove { id, reply }).await
     }
@@ -112,7 +112,7 @@ impl StaticNodes {
 
     /// Applies the settings in force to the connection manager.
     ///
-    /// The keeper applies them, so that the later of two changes takes effect.
+    /// The keeper applies the changes one by one, so that the later of two changes takes effect.
     pub(crate) async fn limits_changed(&self) -> Result<(), StaticNodeError> {
         self.ask(|reply| Command::Limits { reply }).await
     }
