@@ -26,8 +26,8 @@ settings! {
         /// How many further requests from one peer may wait to be answered.
         ///
         /// If no more requests may wait, a request gets its [busy
-        /// answer](super::RequestsBuilder::when_busy). If it has no busy answer, receiving pauses
-        /// until there is room. Default: 64.
+        /// answer](super::RequestsBuilder::when_busy). If requests of its type have no busy answer,
+        /// receiving pauses until there is room. Default: 64.
         waiting / with_waiting: usize = 64;
     }
 }

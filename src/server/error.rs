@@ -308,7 +308,7 @@ impl DialError {
 
     /// Returns the reason of a Disconnect, if any.
     ///
-    /// The reason was sent or received, or it is why the node was not dialled.
+    /// The reason was sent or received in a Disconnect, or explains why the node was not dialled.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {

@@ -53,8 +53,8 @@ pub enum ConnectionEvent {
     },
     /// A static node of the configuration was skipped.
     ///
-    /// The server starts without the node. Several servers may share one list of static nodes,
-    /// which then also contains the server itself.
+    /// The server starts without the node, because several servers may share one list of static
+    /// nodes, which then also contains the server itself.
     StaticNodeSkipped {
         /// The node.
         node: Enode,

@@ -1,9 +1,9 @@
 //! Serialises a peer's information without copying it first.
 //!
 //! The fields of [`PeerInfo`](crate::peer::PeerInfo) are written here a second time, by hand. A
-//! `PeerInfo` can also be deserialised, so it owns its texts and needs two dozen allocations. That
-//! is too many for each peer of a table that is written while thousands of peers are served. A test
-//! checks that both types produce the same text.
+//! `PeerInfo` can also be deserialised, so it owns its texts and needs two dozen allocations. A
+//! table of peers would need that many for each peer, which is too many while thousands of peers
+//! are served. A test checks that both types produce the same text.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 

@@ -188,8 +188,9 @@ impl Checks {
 
     /// Begins the set-up of a connection that was accepted from `ip`.
     ///
-    /// Exempt addresses do not count towards the limits of their networks, since all programs on
-    /// this machine share a local address. Whitelisted addresses count towards no limit.
+    /// Exempt addresses do not count towards the limits of their networks, since many nodes may
+    /// share such an address, such as all programs on this machine. Whitelisted addresses count
+    /// towards no limit.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
         if self.whitelist.contains(ip) {
             return Ok(None);

@@ -194,9 +194,9 @@ impl PeerSet {
 
     /// Returns whether one of the peer's networks has used up its inbound seats.
     ///
-    /// An address belongs to three networks of different size. The smallest may use one eighth of
-    /// the inbound seats, the next two eighths, and the largest three eighths. An eighth counts as
-    /// at least two seats.
+    /// An IPv4 address belongs to a /24 and a /16, whose peers may use one and two eighths of the
+    /// inbound seats. An IPv6 address belongs to a /64, a /48 and a /32, whose peers may use one,
+    /// two and three eighths. An eighth counts as at least two seats.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
         let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {

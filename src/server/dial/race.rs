@@ -10,13 +10,13 @@ use tokio::time::sleep;
 
 use crate::connmgr::ConnectError;
 
-/// The wait before the next address is also tried; section 8 of the RFC.
+/// The wait before the next address is also tried, from section 8 of the RFC.
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The maximum number of addresses to try per node, so that each has enough time.
 const MOST: usize = 8;
 
-/// Returns addresses in the order of the attempts; section 4 of the RFC.
+/// Returns addresses in the order of the attempts, as in section 4 of the RFC.
 ///
 /// The families alternate, beginning with that of the first address. Within each family, the order
 /// is unchanged.
@@ -45,7 +45,7 @@ pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<Socket
     mixed
 }
 
-/// Connects to the first address that answers; section 5 of the RFC.
+/// Connects to the first address that answers, as in section 5 of the RFC.
 ///
 /// The next attempt begins when an attempt has failed, or after [`STAGGER`]. If all attempts fail,
 /// returns the first error about the remote. If no error is about the remote, returns the last

@@ -68,8 +68,8 @@ impl Place {
     ) -> Option<Own> {
         let own = family(&self.configured).or_else(|| family(&self.mapped));
         let own = own.or_else(|| family(&self.bound));
-        // Others see the port for discovery. The port for connections is assumed to be the node's
-        // own.
+        // The port that others see is the port for discovery. The port for connections is assumed
+        // to be the node's own.
         let seen = || {
             voted.map(|seen| Own {
                 ip: seen.ip(),

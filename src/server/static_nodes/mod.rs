@@ -55,7 +55,7 @@ struct Failures(Arc<Mutex<BTreeMap<NodeId, DialError>>>);
 
 /// Static nodes that may now be dialled, at most one entry per node.
 ///
-/// An entry is inserted without waiting, so this is possible while a value is dropped.
+/// Inserting an entry does not wait, so a `Drop` implementation can do it.
 #[derive(Debug, Default)]
 struct Ended {
     nodes: Mutex<BTreeSet<NodeId>>,
