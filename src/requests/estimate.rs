@@ -7,7 +7,7 @@ const WEIGHT: f64 = 0.1;
 
 /// The requested size divided by the estimated size.
 ///
-/// It is above 1 to find out whether the peer has become faster.
+/// This factor is above 1 to find out whether the peer has become faster.
 const GROWTH: f64 = 1.01;
 
 /// How fast a peer answers requests of one type.

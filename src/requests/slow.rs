@@ -15,7 +15,7 @@ const TIMED_OUT: u32 = 3;
 const OTHERS: usize = 3;
 
 impl<M: RequestMessages> Requests<M> {
-    /// Returns whether a peer is much slower than others with requests of type `R`.
+    /// Returns whether a peer answers requests of type `R` much more slowly than others.
     ///
     /// The peer is slow if the last three requests to it have timed out. It is also slow if its
     /// round trip is more than three times the median of the other peers, and at least three other

@@ -51,7 +51,7 @@ settings! {
         listen / with_listen: Option<SocketAddr> => &Option<SocketAddr> = None;
         /// The address at which other nodes can dial this one.
         ///
-        /// Set it if the node listens behind a router, in a container, or on all addresses.
+        /// Set this if the node listens behind a router, in a container, or on all addresses.
         /// Default: the listening address.
         advertise / with_advertise: Option<Advertised> => &Option<Advertised> = None;
         /// The maximum number of connected peers. Default: 50.
@@ -157,7 +157,7 @@ settings! {
         /// once in 30 s, so a /24 causes at most 9 set-ups a second, half a per cent of a core. It
         /// takes 57,000 IPv4 addresses, or one IPv6 /48, to keep a core busy. With a limit that
         /// saves CPU time, a few strangers can use up the limit and keep all others out. If you
-        /// prefer that to a busy core, 200 set-ups a second take a tenth of a core.
+        /// prefer this risk to a busy core, 200 set-ups a second take a tenth of a core.
         setup_rate / with_setup_rate: Rate = Rate::UNLIMITED;
         /// The score above which a peer is disconnected and its node banned. Default: 100.
         ///
@@ -176,7 +176,7 @@ settings! {
         memory / with_memory: MemoryLimits = MemoryLimits::default();
         /// The kernel's buffer sizes for each connection.
         ///
-        /// They do not apply to your own [dialer](super::ServerBuilder::dialer).
+        /// These sizes do not apply to your own [dialer](super::ServerBuilder::dialer).
         socket / with_socket: SocketOptions = SocketOptions::default();
         /// The timing of connected peers.
         peer / with_peer: PeerConfig = PeerConfig::default();

@@ -37,7 +37,7 @@ pub enum ConnectionEvent {
     InboundRejected {
         /// The remote address.
         addr: SocketAddr,
-        /// Why it was rejected.
+        /// Why the connection was rejected.
         cause: Refusal,
     },
     /// An accepted connection did not become a peer.
@@ -58,7 +58,7 @@ pub enum ConnectionEvent {
     StaticNodeSkipped {
         /// The node.
         node: Enode,
-        /// Why it was skipped.
+        /// Why the node was skipped.
         error: StaticNodeError,
     },
     /// A listener failed and accepts no more connections.

@@ -30,8 +30,8 @@ use crate::transport::Transport;
 
 /// A running node, cheap to clone.
 ///
-/// Stop it with [`shutdown`](Self::shutdown). Dropping the last clone stops the node at once and
-/// closes its connections without a Disconnect.
+/// Stop the node with [`shutdown`](Self::shutdown). Dropping the last clone stops the node at once
+/// and closes its connections without a Disconnect.
 #[doc(alias("node", "swarm"))]
 #[derive(Clone)]
 pub struct Server {
@@ -70,12 +70,12 @@ impl Server {
 
     /// Returns the node's enode URL.
     ///
-    /// Its address is the [advertised](super::ServerConfig::with_advertise) one, else the one that
-    /// a router [maps](super::ServerBuilder::nat), else the listening address, else the one that
-    /// [others see](Self::observed). If the node listens on all addresses and none of these is
-    /// known, the URL contains the loopback address, see [`is_stand_in`](Self::is_stand_in). If the
-    /// node does not listen, the URL contains no endpoint. Without discovery, the URL contains
-    /// `discport=0`.
+    /// The URL's address is the first known address of these four: the
+    /// [advertised](super::ServerConfig::with_advertise) address, the address that a router
+    /// [maps](super::ServerBuilder::nat), the listening address, and the address that [others
+    /// see](Self::observed). If the node listens on all addresses and none of these is known, the
+    /// URL contains the loopback address, see [`is_stand_in`](Self::is_stand_in). If the node does
+    /// not listen, the URL contains no endpoint. Without discovery, the URL contains `discport=0`.
     #[must_use]
     pub fn enode(&self) -> Enode {
         self.shared.local_node.enode()
@@ -83,7 +83,7 @@ impl Server {
 
     /// Returns the node's signed record.
     ///
-    /// It contains the key, the addresses at which others can reach the node, and the
+    /// The record contains the key, the addresses at which others can reach the node, and the
     /// [added](super::ServerBuilder::record_entry) entries. Its sequence number grows with each
     /// change.
     #[must_use]
@@ -349,8 +349,8 @@ impl Server {
 
     /// Returns the connection manager's request for a connected peer.
     ///
-    /// It contains the request's id, kind, address and state. Returns `None` if the node is not
-    /// connected, or is connected over a [given stream](Self::dial_over). Cancel safe.
+    /// The result contains the request's id, kind, address and state. Returns `None` if the node is
+    /// not connected, or is connected over a [given stream](Self::dial_over). Cancel safe.
     pub async fn request_of(&self, id: &NodeId) -> Option<RequestInfo<NodeAddr>> {
         let request = self.shared.checks.peers.request(id)?;
         self.shared.connections.get(request).await.ok()

@@ -91,8 +91,8 @@ pub(crate) struct Tasks {
     pub(crate) stopped: CancellationToken,
     /// The failure that stopped the server, if any.
     pub(crate) failure: OnceLock<ServerFailed>,
-    /// The server's runtime. It is stored, so that a future that is dropped outside the runtime can
-    /// spawn a task too.
+    /// The server's runtime. It is stored, because a task must sometimes be spawned outside the
+    /// runtime, for example when a future is dropped there.
     runtime: Handle,
 }
 

@@ -13,9 +13,9 @@ use crate::rlpx::FrameError;
 
 /// An address book is a store of nodes for a server.
 ///
-/// Pass a clone of it to [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store).
-/// The server then dials nodes from the book, the book records each outcome, and banned nodes are
-/// rejected.
+/// Pass a clone of the book to
+/// [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store). The server then dials
+/// nodes from the book, the book records each outcome, and banned nodes are rejected.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,7 +84,7 @@ impl NodeStore for AddressBook {
         }
     }
 
-    /// Penalises a node: two breaches within a minute ban it, or five in total.
+    /// Penalises a node. Two breaches within a minute, or five in total, ban the node.
     ///
     /// A frame with a wrong MAC counts little, since anyone on the path can cause one.
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {

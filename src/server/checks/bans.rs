@@ -59,12 +59,12 @@ impl Bans {
         (self.nodes.lock().count(now), self.ips.lock().count(now))
     }
 
-    /// Lifts a ban. Returns whether there was one.
+    /// Lifts the ban of a node. Returns whether there was one.
     pub(crate) fn unban(&self, node: &NodeId) -> bool {
         self.nodes.lock().remove(node, Instant::now())
     }
 
-    /// Lifts a ban. Returns whether there was one.
+    /// Lifts the ban of an address. Returns whether there was one.
     pub(crate) fn unban_ip(&self, ip: IpAddr) -> bool {
         self.ips.lock().remove(&banned_net(ip), Instant::now())
     }

@@ -169,7 +169,7 @@ impl Checks {
         tracing::debug!(%ip, ?time, reason, "address banned");
     }
 
-    /// Lifts a ban. Returns whether there was one.
+    /// Lifts the ban of a node. Returns whether there was one.
     pub(crate) fn unban(&self, id: &NodeId) -> bool {
         // Lift the ban in both places, since the store may have declined to keep an earlier ban.
         self.bans.unban(id) | self.store.unban(id)

@@ -233,7 +233,7 @@ impl PeerSet {
         choose(candidates.collect(), self.0.secret)
     }
 
-    /// Checks a peer again, and gives it a seat. Another peer may be evicted for this.
+    /// Checks a peer again, and gives it a seat. Another peer may be evicted to free the seat.
     pub(crate) fn insert(
         &self,
         peer: Peer,
@@ -304,8 +304,8 @@ impl PeerSet {
 
     /// If a peer of this node is ending, waits up to [`ENDING`] for its end. Cancel safe.
     ///
-    /// Without this wait, a new connection would be rejected as a duplicate of one that is about to
-    /// end.
+    /// Without this wait, a new connection would be rejected as a duplicate of a connection that is
+    /// about to end.
     pub(crate) async fn let_end(&self, id: &NodeId) {
         if let Some(peer) = self.get(id).filter(Peer::is_ending) {
             // If the peer takes longer to end, the new connection counts as a duplicate.

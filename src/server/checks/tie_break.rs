@@ -163,12 +163,12 @@ pub(crate) struct DialTurn {
 }
 
 impl DialTurn {
-    /// Pauses while an inbound connection continues. Call it before sending the auth.
+    /// Pauses while an inbound connection continues. Call this before sending the auth.
     pub(crate) async fn before_auth(&mut self) -> Result<(), Superseded> {
         self.step(Progress::AuthSent).await
     }
 
-    /// Pauses while an inbound connection continues. Call it before sending the Hello.
+    /// Pauses while an inbound connection continues. Call this before sending the Hello.
     pub(crate) async fn before_hello(&mut self) -> Result<(), Superseded> {
         self.step(Progress::HelloSent).await
     }
@@ -225,7 +225,7 @@ pub(crate) struct InboundTurn {
 }
 
 impl InboundTurn {
-    /// Waits for the end of a dial that has precedence. Call it before sending the ack.
+    /// Waits for the end of a dial that has precedence. Call this before sending the ack.
     pub(crate) async fn before_ack(&mut self) {
         loop {
             let mut verdict = Verdict::Hold;

@@ -56,7 +56,7 @@ impl Votes {
         self.by_network.insert(network, Vote { seen, at: now });
     }
 
-    /// Returns the address that most networks reported, if it has enough votes and a majority.
+    /// Returns the address that most networks reported, if enough networks and a majority did.
     pub(super) fn winner(&mut self, now: Instant) -> Option<SocketAddr> {
         let window = self.window;
         let counts = |vote: &Vote| now.saturating_duration_since(vote.at) < window;

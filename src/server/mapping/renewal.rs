@@ -34,7 +34,7 @@ pub(super) enum Step {
     Lapse,
 }
 
-/// A mapping and its next renewal. The current time is always an argument.
+/// A mapping and its next renewal. Its methods get the current time as an argument.
 #[derive(Debug)]
 pub(super) struct Renewal {
     held: Option<Held>,

@@ -16,7 +16,7 @@ pub enum GatewayError {
         /// The error.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A host outside the local network answered, so it is not this node's router.
+    /// A host outside the local network answered, so that host is not this node's router.
     #[error("{router} answers by {by}, but is not on the local network")]
     Stranger {
         /// The protocol of the answer.

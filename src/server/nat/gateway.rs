@@ -27,7 +27,7 @@ pub trait Gateway: Send + 'static {
     /// stops, and waits up to 2 s for the call. A missing mapping is not an error.
     ///
     /// # Errors
-    /// [`GatewayError`] if the mapping is not removed; the server logs it.
+    /// [`GatewayError`] if the mapping is not removed; the server logs the error.
     fn unmap(&mut self, port: PortRequest)
     -> impl Future<Output = Result<(), GatewayError>> + Send;
 

@@ -7,7 +7,8 @@ use tokio::net::UdpSocket;
 
 use super::{GatewayError, PortRequest};
 
-/// An unused address (RFC 5737) to find the route to other networks. Nothing is sent there.
+/// An unused address (RFC 5737) to find the route to other networks. Nothing is sent to this
+/// address.
 const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 
 /// Where Linux lists its routes.
@@ -16,7 +17,7 @@ const ROUTES: &str = "/proc/net/route";
 /// Returns the router to other networks.
 ///
 /// If the system does not list the router, the result is the first address of the node's own /24,
-/// which most home routers use.
+/// since most home routers use that address.
 pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
     let listed = std::fs::read_to_string(ROUTES);
     if let Some(router) = listed.ok().and_then(|text| parse_routes(&text)) {

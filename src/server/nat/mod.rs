@@ -46,7 +46,7 @@ pub enum Nat {
     None,
     /// Others reach the node at this address, with the listening port.
     ExtIp(IpAddr),
-    /// UPnP and PCP or NAT-PMP at once, whichever answers first.
+    /// UPnP, and at the same time PCP or NAT-PMP; the protocol that answers first is used.
     Any,
     /// UPnP: the server searches the local network for an Internet Gateway Device.
     Upnp,

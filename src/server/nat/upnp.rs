@@ -16,7 +16,8 @@ use crate::printable::printable;
 /// The name of the protocol in errors.
 const BY: &str = "UPnP";
 
-/// How long to search for a router. The router may take 3 s to answer, and further requests follow.
+/// How long to search for a router. A router may take 3 s to answer the search, and must then
+/// answer further requests.
 const SEARCH: Duration = Duration::from_secs(6);
 
 /// The maximum length of an error's text, which can contain a router's whole answer.

@@ -143,7 +143,7 @@ impl Keeper {
 
     /// Returns the nodes, sorted by node id.
     async fn list(&self, inbox: &Inbox) -> Vec<StaticNode> {
-        // This fails only when the manager stops, and all requests end with it.
+        // This call fails only when the connection manager stops, which ends all requests.
         let requests = self.shared.connections.list().await.unwrap_or_default();
         let requests: HashMap<_, _> = requests.into_iter().map(|info| (info.id, info)).collect();
         let failures = inbox.failures.0.lock();
@@ -206,7 +206,7 @@ impl Keeper {
     async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
-        // This fails only when the manager stops, and all requests end with it.
+        // This call fails only when the connection manager stops, which ends all requests.
         self.shared.connections.set_target(target).await.ok();
     }
 }
