@@ -200,7 +200,7 @@ impl Server {
         dial::dial_over(&self.shared, stream, remote).await
     }
 
-    /// Makes a peer over a stream that a remote opened without the listener.
+    /// Makes a peer over a stream that a remote opened, but that no listener accepted.
     ///
     /// # Errors
     /// [`SetupError`] if the set-up fails or a check rejects the remote.
@@ -305,7 +305,7 @@ impl Server {
     /// The server itself detects when the machine was asleep, when a route returned, and when a
     /// connection succeeded while no peer was connected. Cancel safe.
     pub async fn network_changed(&self) {
-        // This fails only if the server is stopping, which ends all dials anyway.
+        // This call fails only if the server is stopping, which ends all dials anyway.
         self.shared.connections.network_changed().await.ok();
     }
 

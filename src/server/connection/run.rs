@@ -70,7 +70,7 @@ impl Running {
         closing: CancellationToken,
     ) -> impl Future<Output = ()> + Send {
         let (peer, stopping) = (self.peer.clone(), self.shared.tasks.stopping.clone());
-        // `self` is boxed, since the future stores it twice.
+        // `self` is boxed, since the future stores `self` twice.
         let mut running = Box::new(self);
         // A caller that waits for the end may dial the node again at once, so the seat and the
         // lease are freed first.
@@ -78,8 +78,8 @@ impl Running {
             running.leave(outcome);
             running
         };
-        // This future is boxed, so that it is not stored twice. It is large, and lives as long as
-        // the peer.
+        // This future is boxed, so that it is not stored twice. The future is large, and lives as
+        // long as the peer.
         let driven = Box::pin(Box::new(driver).run_until(let_go));
         async move {
             let unwanted = async {

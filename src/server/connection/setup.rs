@@ -154,7 +154,7 @@ impl<'a> Setup<'a> {
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             passed.stage(Stage::Ack);
             turn.before_hello().await.map_err(given_up)?;
-            // The deadline is moved by the pause, because the remote did not cause the pause.
+            // The deadline is extended by the pause, because the remote did not cause the pause.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
             let established = self.greet(deadline, authenticated).await?;
             self.launch(established)
@@ -177,7 +177,7 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         let waiting = Instant::now();
         self.let_end(deadline, &id).await?;
-        // The deadline is moved by this wait, because the remote did not cause the wait.
+        // The deadline is extended by this wait, because the remote did not cause the wait.
         let deadline = after(deadline, waiting.elapsed());
         if let Err((error, reason)) = self.check_banned(&id).and_then(|()| self.check(&id, None)) {
             self.dismiss(authenticated.refuse(reason));

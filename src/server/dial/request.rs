@@ -25,8 +25,8 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     let id = node.node_id();
     shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
-        // The seat is checked first, because the enode may be this node's own, which may have no
-        // endpoint. The error should then say that the node is this node itself.
+        // The seat is checked first, so that the error is right for this node's own enode, which
+        // may have no endpoint.
         check_seat(shared, id)?;
         return Err(DialError::NoEndpoint { id });
     }

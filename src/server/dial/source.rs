@@ -194,8 +194,8 @@ mod tests {
         // Automatic dials begin at this rate, twice a second.
         let pause = Duration::from_millis(500);
         assert_eq!(dialled(Duration::ZERO, pause).await, [100; 3]);
-        // A source that is slower than its turns supplies as many nodes as it can; the others share
-        // the rest.
+        // A source that needs longer than the time between its turns supplies as many nodes as it
+        // can. The other sources share the rest.
         for (seconds, least) in [(1, 60), (3, 30)] {
             let counts = dialled(Duration::from_secs(seconds), pause).await;
             let [first, slow, second] = counts;

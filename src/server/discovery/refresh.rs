@@ -1,6 +1,6 @@
 //! Keeps the table of Discovery v5 full, and this node in the tables of others.
 //!
-//! The lookups for this run whether or not the node dials.
+//! Lookups continue whether or not the node dials.
 
 use std::convert::Infallible;
 use std::future::pending;

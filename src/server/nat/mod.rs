@@ -46,7 +46,9 @@ pub enum Nat {
     None,
     /// Others reach the node at this address, with the listening port.
     ExtIp(IpAddr),
-    /// UPnP, and at the same time PCP or NAT-PMP; the protocol that answers first is used.
+    /// UPnP, and PCP or NAT-PMP at the same time.
+    ///
+    /// The server uses the protocol that answers first.
     Any,
     /// UPnP: the server searches the local network for an Internet Gateway Device.
     Upnp,

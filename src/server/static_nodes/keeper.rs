@@ -198,7 +198,7 @@ impl Keeper {
             )
         };
         let connections = &self.shared.connections;
-        // This fails only when the manager stops.
+        // This call fails only when the connection manager stops.
         connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
