@@ -160,7 +160,7 @@ pub enum ReconfigureError {
     Stopped,
 }
 
-/// What a dial without a peer reveals about the node.
+/// What a dial that produced no peer reveals about the node.
 ///
 /// Only [`Unreachable`](Self::Unreachable) counts against the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -44,7 +44,7 @@ use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
 use crate::peer::{EndCause, Judge};
 
-/// A private address with at least this many nodes is probably a proxy's.
+/// A private address from which at least this many nodes connect is probably a proxy's.
 const HIDDEN: usize = 8;
 
 /// Checks connections. The connection manager calls the checks inside its task, so no check may

@@ -63,7 +63,7 @@ struct Contest {
     members: usize,
 }
 
-/// All contests of a node. An entry exists while the contest has members.
+/// The contests of this node, one per remote node. An entry exists while the contest has members.
 #[derive(Debug, Clone)]
 pub(crate) struct TieBreak {
     own: NodeId,
