@@ -15,7 +15,7 @@ fn bench() -> Bench {
     Bench::new(Config::default())
 }
 
-/// A node without time limits: a busy machine may take longer for megabytes than a peer may.
+/// A node without time limits, which a busy machine may exceed while it moves megabytes.
 fn patient(bench: &Bench) -> Settings {
     let never = Duration::MAX;
     let config = PeerConfig::default()
