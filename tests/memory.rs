@@ -1,4 +1,4 @@
-//! The memory that a connection holds on the heap, and its allocations.
+//! The heap memory that a connection holds, and the allocations that it makes.
 //!
 //! This test is its own binary, since the allocator counts the whole process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
@@ -42,7 +42,7 @@ messages! {
     }
 }
 
-/// Two nodes, and their protocols' channels, which the test drives.
+/// Two nodes, and the channels of their protocols, which the test drives.
 struct Pair {
     _nodes: [Server; 2],
     _peers: [Peer; 2],
@@ -51,7 +51,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Connects them through a pipe with a tiny buffer.
+    /// Connects two nodes through a pipe with a tiny buffer.
     async fn connected() -> Self {
         let ((left, mut lefts), (right, mut rights)) = (lent(), lent());
         let (dials, accepts) = tokio::io::duplex(1 << 10);
@@ -95,7 +95,7 @@ fn lent() -> (Protocol, mpsc::Receiver<ProtocolConn<Load>>) {
     (protocol, lent)
 }
 
-/// One test, since concurrent tests would count each other's memory.
+/// All checks are in one test, since concurrent tests would count each other's memory.
 #[tokio::test(start_paused = true)]
 async fn peers_use_little_memory_a_burst_leaves_nothing_and_messages_share_allocations() {
     discovery_keeps_little().await;
@@ -105,9 +105,9 @@ async fn peers_use_little_memory_a_burst_leaves_nothing_and_messages_share_alloc
     allocations_are_shared(&mut pair).await;
 }
 
-/// Discovery v4 that has met 5,000 nodes, and a book of 1,000 on disk. Together they take less than
-/// 2 MiB. Each node is in its own network. Everything with a bound in discovery is full, except the
-/// buckets of the nearest nodes.
+/// Discovery v4 that has met 5,000 nodes and a book of 1,000 nodes on disk take less than 2 MiB
+/// together. Each node is in its own network. Everything with a bound in discovery is full, except
+/// the buckets of the nearest nodes.
 async fn discovery_keeps_little() {
     const NODES: u32 = 5000;
     const KEPT: usize = 1000;
@@ -180,7 +180,7 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
                 expiration,
                 enr_seq: Some(1),
             }),
-            // Almost as large as a record may be.
+            // The record is almost as large as a record may be.
             Packet::EnrRequest(_) => Packet::EnrResponse(EnrResponse {
                 request_hash: hash,
                 record: NodeRecord::builder(1)
@@ -198,8 +198,8 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
     Contact::new(key.public_key(), addr, 30_303)
 }
 
-/// Idle peers use little memory, even right after they connect. If many peers release memory only
-/// later, most of it stays with the process, in gaps between live allocations.
+/// Idle peers use little memory, even right after they connect. If many peers released memory only
+/// later, most of it would stay with the process, in gaps between live allocations.
 async fn idle_peers_keep_little() {
     const MOST: usize = 9 << 10;
     let quiet = Protocol::builder("quiet", 1, 1).run(|_, mut conn| async move {
@@ -230,7 +230,7 @@ async fn idle_peers_keep_little() {
 }
 
 async fn nothing_is_left(pair: &mut Pair) {
-    // The first Ping also takes memory for a moment.
+    // The first Ping takes additional memory for a moment, so wait until after that.
     tokio::time::sleep(Duration::from_secs(21)).await;
     let before = live();
     // Half of the 8 KiB is for tasks and timers, half for this thread's encoding.
@@ -264,7 +264,7 @@ async fn allocations_are_shared(pair: &mut Pair) {
             pair.burst(size, 200).await;
         }
         let each = (allocations() - before) / rounds;
-        // The burst may begin in a chunk that exists; a chunk is two allocations.
+        // The burst may begin in an existing chunk, and one chunk is two allocations.
         assert!(
             each.saturating_sub(2) * messages_an_allocation <= 200,
             "{each} allocations for 200 messages of {size} bytes"

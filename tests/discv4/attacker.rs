@@ -9,7 +9,7 @@ use sha3::{Digest, Keccak256};
 
 const KEYS: usize = 10_000;
 
-/// The number of networks (/24), each in its own /16, and of addresses in each.
+/// The number of networks (/24), each in its own /16, and the number of addresses in each network.
 const NETWORKS: usize = 4;
 const OF_NETWORK: usize = 64;
 
@@ -20,7 +20,7 @@ const FIRST_PORT: usize = 20_000;
 pub(crate) struct Attacker {
     keys: Vec<SecretKey>,
     contacts: Vec<Contact>,
-    /// The first bytes of each id, which suffice to compare distances.
+    /// The first bytes of each key's id, which suffice to compare distances.
     ids: Vec<u64>,
     next: usize,
 }

@@ -1,6 +1,6 @@
 //! How much of an honest node an attacker with many keys but few networks controls.
 //!
-//! This is its share of the node's table and of its dialled peers.
+//! The test measures the attacker's share of the node's table and of its dialled peers.
 //!
 //! Environment variables: `PEERMUX_HONEST` is the number of honest nodes, 100 by default;
 //! `PEERMUX_HOURS` is the duration of the attack in hours, 1 by default.
@@ -20,17 +20,19 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The honest node that is attacked.
 const VICTIM: usize = 4;
 
-/// The first nodes are the bootnodes.
+/// The number of bootnodes, which are the first nodes.
 const BOOTNODES: usize = 4;
 
-/// How many keys ping the victim per second. All do so soon after its start, then again later.
+/// How many keys ping the victim per second, and for how many seconds after its start. After that,
+/// one key does so per second.
 const RUSH: usize = 10;
 const RUSH_FOR: u64 = 1000;
 
-/// In an hour, one in this many of the other nodes is replaced.
+/// Every hour, one in this many of the other nodes is replaced.
 const CHURN: usize = 50;
 
-/// Other nodes search more rarely, since their packets dominate this test's run time.
+/// Returns the configuration of the nodes other than the victim. They search more rarely than by
+/// default, since their packets dominate this test's run time.
 fn others() -> Discv4Config {
     Discv4Config::default()
         .with_random_lookups(1)
@@ -46,7 +48,7 @@ fn ip(number: usize) -> [u8; 4] {
 struct Attacked {
     net: Net,
     victim: Outbound,
-    /// Running honest nodes, without the bootnodes and the victim.
+    /// The running honest nodes other than the bootnodes and the victim.
     honest: Vec<usize>,
     joined: usize,
     /// Seconds since the victim started.
@@ -103,7 +105,7 @@ impl Attacked {
         }
     }
 
-    /// Pings the victim and one of the others.
+    /// Pings the victim and one random honest node.
     fn attack(&mut self) {
         let at = self.net.random::<u32>() as usize % self.honest.len();
         let pings = if self.up < RUSH_FOR { RUSH } else { 1 };
@@ -117,7 +119,7 @@ impl Attacked {
         }
     }
 
-    /// Restarts the victim without bootnodes; it keeps only its book.
+    /// Restarts the victim without bootnodes. Of what it knew, only its book is left.
     fn restart(&mut self) {
         let seeds = self.victim.restart(&self.net);
         let config = Discv4Config::default();
@@ -125,7 +127,7 @@ impl Attacked {
         self.up = 0;
     }
 
-    /// Prints the attacker's share and checks the limits.
+    /// Prints the attacker's share and checks it against the limits.
     fn check(&self, when: &str) {
         let own = self.net.contacts[VICTIM].node_id();
         let table = self.net.table(VICTIM);
@@ -167,7 +169,7 @@ impl Attacked {
                 .collect();
             let first = xor.iter().position(|byte| *byte != 0).unwrap_or(0);
             let zeros = 8 * first as u32 + xor[first].leading_zeros();
-            // The last of 17 buckets contains all nearer nodes.
+            // The last of the 17 buckets contains all nodes nearer than those of the other buckets.
             [a, b, c, zeros.min(16) as u8, 1]
         });
         assert!(in_table <= 10, "{in_table} of a /24 in the table");

@@ -1,8 +1,8 @@
 //! Many nodes of Node Discovery v4 in virtual time, without sockets.
 //!
-//! Their lookups find the nodes that are actually nearest.
+//! The nodes' lookups find the nodes that are actually nearest.
 //!
-//! The environment variable `PEERMUX_NODES` is their number, 1,000 by default.
+//! The environment variable `PEERMUX_NODES` is the number of nodes, 1,000 by default.
 
 #![allow(
     clippy::expect_used,

@@ -27,14 +27,14 @@ enum What {
 /// The machines, and the packets in transit.
 pub(crate) struct Net {
     pub(crate) contacts: Vec<Contact>,
-    /// Machines that left are `None`.
+    /// The machine of each node, or `None` for a node that has left.
     machines: Vec<Option<Machine>>,
-    /// Owns all addresses that belong to no machine.
+    /// The owner of all addresses that belong to no machine.
     pub(crate) attacker: Option<Attacker>,
     places: BTreeMap<SocketAddr, usize>,
-    /// Ordered by time; events of the same time in order of insertion.
+    /// The events, ordered by time. Events at the same time keep the order of their insertion.
     queue: BinaryHeap<Reverse<(Instant, u64, usize, What)>>,
-    /// The queued deadline of each machine.
+    /// The deadline of each machine for which an event is queued.
     due: Vec<Option<Instant>>,
     queued: u64,
     start: Instant,
@@ -58,8 +58,8 @@ pub(crate) fn contact(place: usize, ip: [u8; 4]) -> Contact {
 }
 
 impl Net {
-    /// Creates a network of `nodes` nodes, each in its own network. The first `seeds` know each
-    /// other and are known to all. The others start at random times up to `within`.
+    /// Creates a network of `nodes` nodes, each in its own network. The first `seeds` nodes know
+    /// each other, and all other nodes know them. The others start at random times up to `within`.
     pub(crate) fn new(nodes: usize, seeds: usize, within: Duration, seed: u64) -> Self {
         let mut net = Self::empty(seed);
         let ip = |number: usize| {
@@ -119,7 +119,7 @@ impl Net {
         place
     }
 
-    /// Starts or restarts a node, which then knows only its seeds.
+    /// Starts or restarts a node, which then knows only these seeds.
     pub(crate) fn start(
         &mut self,
         place: usize,
@@ -176,7 +176,7 @@ impl Net {
         self.queue.push(Reverse((at, self.queued, place, what)));
     }
 
-    /// Handles the output of a machine.
+    /// Handles what a machine has produced: packets, results and its next deadline.
     fn after(&mut self, place: usize) {
         let Some(machine) = &mut self.machines[place] else {
             return;
@@ -218,13 +218,13 @@ impl Net {
         }
     }
 
-    /// Sends a packet from an address of no node.
+    /// Sends a packet from an address that belongs to no node.
     pub(crate) fn inject(&mut self, from: SocketAddr, to: usize, datagram: Bytes) {
         let at = self.now + Duration::from_millis(20);
         self.put(at, to, What::Arrives { from, datagram });
     }
 
-    /// Advances the time.
+    /// Advances the time and handles the events until then.
     pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Reverse((at, ..))) = self.queue.peek()
@@ -253,7 +253,7 @@ impl Net {
         self.now = end;
     }
 
-    /// Starts a lookup. The result identifies it for [`take_result`](Self::take_result).
+    /// Starts a lookup. The returned value identifies it for [`take_result`](Self::take_result).
     pub(crate) fn lookup(&mut self, place: usize, target: [u8; 64]) -> (usize, RequestId) {
         let now = self.at(self.now);
         let machine = self.machines[place].as_mut().expect("the node runs");
@@ -266,7 +266,7 @@ impl Net {
         self.done.get(of).expect("the lookup has ended")
     }
 
-    /// Returns the result of a lookup that has ended, once.
+    /// Returns the result of a lookup that has ended. Each result is returned only once.
     pub(crate) fn take_result(&mut self, of: &(usize, RequestId)) -> Option<LookupDone> {
         self.done.remove(of)
     }
@@ -277,7 +277,7 @@ impl Net {
         machine.flat_map(Machine::table).cloned().collect()
     }
 
-    /// Returns the number of nodes in each table.
+    /// Returns the number of nodes in each node's table.
     pub(crate) fn tables(&self) -> impl Iterator<Item = usize> {
         let machines = self.machines.iter().flatten();
         machines.map(|machine| machine.table().count())

@@ -1,6 +1,6 @@
 //! A node's outbound peers, chosen by a server's rules.
 //!
-//! Two sources take turns, and there is at most one peer per network.
+//! Two sources of nodes take turns, and there is at most one peer per network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::attacker::is_hostile;
 use super::net::{Net, UNIX};
 
-/// A server's default: a third of 50 seats is for dialled nodes.
+/// The number of outbound peers, by a server's default: a third of 50 seats is for dialled nodes.
 pub(crate) const TARGET: usize = 17;
 
 /// Automatic dials per second.
@@ -31,7 +31,7 @@ const KEPT: Duration = Duration::from_secs(30);
 /// The number of nodes from the book with which discovery starts.
 pub(crate) const KNOWN: usize = 64;
 
-/// An honest peer leaves after ten hours on average. A hostile one stays.
+/// The average time after which an honest peer leaves: ten hours. A hostile peer stays.
 const STAYS: u32 = 10 * 3600;
 
 /// The address book of a node, and its dialled peers.
@@ -135,7 +135,8 @@ impl Outbound {
             if entry.is_worth_keeping() {
                 let contact = entry.contact;
                 let source = Source::Ip(contact.udp_addr().ip());
-                // A contradicting entry that the book already has is kept.
+                // If the book already has an entry that contradicts this one, the book keeps its
+                // entry.
                 let _ = (self.book).add(&contact.to_enode(), source, wall, wall, &mut self.rng);
             }
         }
@@ -183,7 +184,7 @@ impl Outbound {
             (drawn, _) => drawn,
         };
         if drawn.is_some() {
-            // The source that served this time is second next time.
+            // The source that served this time is asked second the next time.
             self.turn_of_book = first != served_first;
         }
         drawn
@@ -214,7 +215,7 @@ impl Outbound {
             return;
         }
         self.book.good(&enode, wall).expect("a public address");
-        // Half of the honest nodes are full.
+        // Half of the honest nodes have no free seat.
         if place.is_none() || self.rng.random() {
             self.peers.insert(id, to);
         }

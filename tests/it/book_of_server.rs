@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Only a server that hangs takes this long.
+/// A time that only a server that hangs exceeds.
 const LONG: Duration = Duration::from_secs(60);
 
 async fn book_in(store: &MemoryStore) -> (AddressBook, Persistence) {
@@ -167,7 +167,7 @@ async fn nodes_banned_by_id_or_address_are_kept_away() {
         ),
         "{error:?}"
     );
-    // It is refused once it has proven its identity.
+    // The node is refused once it has proven its identity.
     other.dial(&server.enode()).await.unwrap().ended().await;
     let event = loop {
         match connection_event(&mut feed).await {

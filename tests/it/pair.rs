@@ -1,4 +1,4 @@
-//! Handlers on the two ends of an in-memory pair.
+//! Tests of handlers on the two ends of an in-memory pair.
 
 use peermux::{Message, ProtocolConn, ProtocolLimits, SendError};
 

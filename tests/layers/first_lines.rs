@@ -5,7 +5,7 @@ use std::path::Path;
 /// The maximum number of words in a first sentence.
 const MOST: usize = 15;
 
-/// Returns the comments whose first sentence is longer, as `line: sentence`.
+/// Returns the comments whose first sentence has more words than the maximum, as `line: sentence`.
 pub(crate) fn too_long(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut before = "";
@@ -62,7 +62,7 @@ fn first_sentence<'a>(block: impl Iterator<Item = &'a str>) -> String {
     sentence
 }
 
-/// Returns the findings in a folder and those below it.
+/// Returns the findings in a folder and in all folders below it.
 pub(crate) fn in_folder(folder: &Path, into: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();

@@ -1,7 +1,7 @@
 //! Checks that the code follows the layers in ARCHITECTURE.md.
 //!
 //! No file uses a layer that its own layer may not use, and no two files of a folder need each
-//! other. Other rules for all files are checked here too.
+//! other. Other rules that apply to all files are checked here too.
 
 #![allow(
     clippy::expect_used,
@@ -30,7 +30,7 @@ fn table() -> Table {
     Table::parse(&text)
 }
 
-/// Returns the uses that the table does not allow, one per line.
+/// Returns the uses of a layer that the table does not allow, one per line.
 fn broken(table: &Table, uses: &[Use]) -> Vec<String> {
     let broken = |one: &&Use| !table.allows(&one.layer, &one.target);
     uses.iter()
@@ -87,7 +87,7 @@ fn an_upward_import_is_found_wherever_it_occurs() {
 
 #[test]
 fn items_at_the_root_are_imported_from_their_layer() {
-    // `crate::Peer` would hide the layer.
+    // A path such as `crate::Peer`, which goes through a re-export, would hide the layer.
     let source = Source::read(&root().join("src"));
     let layers: BTreeSet<_> = source.layers().into_iter().collect();
     let uses = source.uses();

@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Macro, UseTree};
 
-/// A path from the root of the crate: modules, then an item.
+/// A path from the root of the crate: the names of modules, then that of an item.
 type Names = Vec<String>;
 
 /// A use of one layer by another.
@@ -36,7 +36,7 @@ impl fmt::Display for Use {
     }
 }
 
-/// The modules of the crate.
+/// The modules of the crate by their paths.
 #[derive(Default)]
 pub(crate) struct Source {
     modules: BTreeMap<Names, Module>,
@@ -44,9 +44,9 @@ pub(crate) struct Source {
 
 struct Module {
     file: String,
-    /// The paths that it uses, from the root.
+    /// The paths from the root that the module uses.
     paths: BTreeSet<Names>,
-    /// The names that it re-exports, and their origins.
+    /// The names that the module re-exports, and their origins.
     passed_on: BTreeMap<String, Names>,
 }
 
@@ -59,7 +59,7 @@ impl Source {
         source
     }
 
-    /// Reads a single file, whose name gives its module.
+    /// Reads a single file. Its name gives its module.
     pub(crate) fn of_file(file: &str, text: &str) -> Self {
         let mut source = Self::default();
         let module = file
@@ -154,8 +154,8 @@ impl Source {
         uses.into_iter().collect()
     }
 
-    /// Returns which file needs which. `mod.rs` files and files of errors, which may name their
-    /// subject, are left out.
+    /// Returns which file needs which other files. Files named `mod.rs` are left out. So are files
+    /// of errors, because they may name the type that they are about.
     pub(crate) fn files(&self) -> BTreeMap<String, BTreeSet<String>> {
         let counts = |file: &str| !file.ends_with("mod.rs") && !file.ends_with("error.rs");
         let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

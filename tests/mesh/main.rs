@@ -1,7 +1,7 @@
-//! Fifty nodes form a mesh over loopback, lose a third, and form it again.
+//! Fifty nodes form a mesh over loopback, lose a third of the nodes, and form the mesh again.
 //!
-//! They share one process. This test is its own binary, because it counts the open files of the
-//! process and the tasks of the runtime.
+//! The nodes share one process. This test is its own binary, because it counts the open files of
+//! the process and the tasks of the runtime.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -23,13 +23,13 @@ use tokio::time::timeout;
 use net::Mesh;
 
 const NODES: usize = 50;
-/// Far longer than needed, so only a mesh that never completes exceeds it.
+/// The time limit, far longer than needed: only a mesh that never completes exceeds it.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A mesh with notifications of changes.
+/// A mesh that notifies the test of changes.
 struct Watched {
     mesh: Mesh,
-    /// Notified of every event of every peer.
+    /// Is notified of every event of every node's peers.
     happened: Arc<watch::Sender<()>>,
 }
 
@@ -46,7 +46,7 @@ impl Watched {
         let server = builder.start().await.expect("starts");
         let (mut feed, happened) = (server.subscribe(), Arc::clone(&self.happened));
         tokio::spawn(async move {
-            // A lost event counts as an event too.
+            // A report of lost events is a change, too.
             while feed.recv().await.is_some() {
                 happened.send_replace(());
             }

@@ -1,4 +1,4 @@
-//! Nodes that find each other in a directory and keep a number of connections.
+//! Nodes that find each other in a directory, and keep a number of connections each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ pub(crate) const TARGET: usize = 8;
 #[derive(Clone, Default)]
 struct Directory(Arc<Mutex<Vec<Enode>>>);
 
-/// Offers all nodes of the directory, in random order.
+/// A source that offers all nodes of the directory, in random order.
 impl AddressSource<Enode> for Directory {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         let all = self.0.lock().unwrap().clone();
@@ -31,7 +31,7 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// Returns a node that dials others. A third of its seats is reserved for outbound peers.
+    /// Returns a node that dials others and reserves a third of its seats for outbound peers.
     pub(crate) fn node(&self, key: SecretKey) -> ServerBuilder {
         let idle = Protocol::builder("mesh", 1, 1).run(|peer, _conn| async move {
             peer.ending().await;
@@ -56,7 +56,8 @@ impl Mesh {
         drop(self.servers.remove(id));
     }
 
-    /// Returns whether each node has dialled its target and both ends know each connection.
+    /// Returns whether each node has as many outbound peers as it should, and both ends know each
+    /// connection.
     pub(crate) fn is_complete(&self) -> bool {
         let peers: BTreeMap<NodeId, Vec<Peer>> = (self.servers.iter())
             .map(|(id, server)| (*id, server.peers()))
@@ -67,7 +68,8 @@ impl Mesh {
             .collect();
         peers.iter().all(|(id, peers)| {
             let dialled = |peer: &&Peer| peer.direction() == Direction::Outbound;
-            // No node twice, no node that is gone, and each connection with two ends.
+            // No node is connected twice, no node that is gone is connected, and each connection
+            // has two ends.
             known[id].len() == peers.len()
                 && peers.iter().filter(dialled).count() == TARGET
                 && known[id]

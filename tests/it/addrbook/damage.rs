@@ -38,7 +38,7 @@ async fn a_file_that_is_not_a_book_is_kept_aside() {
         assert!(!path.exists());
         let kept = std::fs::read_to_string(aside(&path, number)).unwrap();
         assert_eq!(kept, content.repeat(1000));
-        // The owner continues with an empty book.
+        // After that, the owner can continue with an empty book.
         let (book, _writer) = open(&path).await.unwrap();
         assert!(book.is_empty());
     }
@@ -55,7 +55,8 @@ async fn a_changed_byte_is_noticed() {
     let mut damaged = 0;
     for step in 0..60 {
         let mut bytes = whole.clone();
-        // Densely at the start, where the header is, then over the whole file.
+        // Half of the changes are close together at the start, where the header is. The others are
+        // spread over the whole file.
         let at = if step < 30 {
             step * 11
         } else {

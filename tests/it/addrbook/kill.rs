@@ -18,8 +18,8 @@ fn banned(number: u32) -> NodeId {
     node(1_000_000 + number).node_id()
 }
 
-/// The process that is killed; not a test itself. It marks nodes as good, bans others, and prints
-/// each number once both are on disk.
+/// The body of the process that is killed; it is not a test itself. It marks nodes as good, bans
+/// others, and prints each number once both changes are on disk.
 #[tokio::test]
 async fn child() {
     let (Ok(path), Ok(first)) = (std::env::var(FILE), std::env::var(FIRST)) else {
@@ -36,8 +36,9 @@ async fn child() {
     }
 }
 
-/// Runs the child until it has confirmed `count` numbers, and kills it while it continues. With 0,
-/// kills it right after its start. Returns the last number that it confirmed.
+/// Runs the child until it has confirmed `count` numbers, and kills it while it continues. If
+/// `count` is 0, the child is killed right after its start. Returns the last number that the child
+/// confirmed.
 fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "addrbook::kill::child", "--nocapture"])

@@ -29,9 +29,9 @@ impl Folder {
         self.0.join("addresses.redb")
     }
 
-    /// Writes a file with this content that only its owner can read.
+    /// Writes a file with this content, which only its owner can read.
     fn write(&self, content: impl AsRef<[u8]>) {
-        // The file may not exist.
+        // An error is ignored, since the file may not exist.
         let _ = std::fs::remove_file(self.file());
         private_file::write_new(&self.file(), content.as_ref()).unwrap();
     }
@@ -39,7 +39,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // If this fails, a leftover folder does no harm.
+        // An error is ignored, since a leftover folder does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -53,7 +53,7 @@ fn clock() -> SteadyClock {
     SteadyClock::starting_at(SystemTime::UNIX_EPOCH + time)
 }
 
-/// Returns a node in its own group.
+/// Returns a node in a network group of its own.
 fn node(number: u32) -> Enode {
     let mut secret = [1; 32];
     secret[28..].copy_from_slice(&number.to_be_bytes());

@@ -46,7 +46,7 @@ async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_ackno
 
 /// An acknowledgement reaches only the call that waits for it.
 ///
-/// A late one is counted and dropped.
+/// An acknowledgement that arrives after the call has ended is counted and dropped.
 #[tokio::test(start_paused = true)]
 async fn acknowledgements_reach_only_the_calls_that_wait_for_them() {
     let net = Net::default();
@@ -144,12 +144,12 @@ async fn answers_are_counted_by_their_result() {
     assert_eq!(stopped.failures()["comm is stopping"], 2);
 }
 
-/// The time starts with the call.
+/// The time limit of a call starts with the call, not with a later step.
 #[tokio::test(start_paused = true)]
 async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
     let net = Net::default();
     let limit = Duration::from_millis(60);
-    // A connection that carries nothing.
+    // The first case: a connection that carries nothing.
     let a = net.node_with(
         Config::default().with_queue_messages(1),
         Secp256k1Identity::new(key()),
@@ -176,12 +176,12 @@ async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
         assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
     };
     timed(b.peer()).await;
-    // A node that takes long to dial.
+    // The second case: a node that takes long to dial.
     let c = net.node();
     net.set_latency(Duration::from_secs(4));
     timed(c.peer()).await;
     net.set_latency(Duration::ZERO);
-    // A node that is connected but does not answer.
+    // The third case: a node that is connected but does not answer.
     let silent = net.node();
     timed(silent.peer()).await;
 }
@@ -244,6 +244,6 @@ async fn a_result_shows_whether_the_policy_is_met_and_the_kinds_of_failures() {
             .any(|one| one.peer == gone)
     );
     assert_eq!(CommErrorKind::Deadline.to_string(), "deadline");
-    // Each dial has its own text, but all failures have one kind.
+    // Each failed dial has its own text, but all failures have the same kind.
     assert_eq!(result.failures().len(), 3);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Both connections have the same id, so the id cannot select which one to remove.
+/// The old and the new connection have the same id, so the id cannot select which one to remove.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     let net = Net::default();
@@ -29,7 +29,7 @@ async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     assert_eq!(net.dial_count(), 2);
 }
 
-/// A closed reading side is enough: no write has to fail first.
+/// The closed reading side is enough to notice a broken connection: no write has to fail first.
 #[tokio::test(start_paused = true)]
 async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     let net = Net::default();
@@ -47,7 +47,7 @@ async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     assert!(again.is_err(), "reported once");
 }
 
-/// If each side closed the connection that the other keeps, none would be left.
+/// If each side closed the connection that the other side keeps, no connection would be left.
 #[tokio::test(start_paused = true)]
 async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     for round in 0..20 {
@@ -87,7 +87,7 @@ async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     }
 }
 
-/// The last call starts 1 ms before the end of the dial.
+/// Of these calls, the last one starts 1 ms before the end of the dial.
 #[tokio::test(start_paused = true)]
 async fn one_dial_serves_every_call_that_waits_for_the_node() {
     let net = Net::default();

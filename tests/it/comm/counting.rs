@@ -88,7 +88,7 @@ fn the_metrics_facade_receives_the_same_values() {
         ("connections{}", 0.0),
         ("dials{}", 0.0),
         ("queued_messages{}", 0.0),
-        // Two of them are acknowledgements.
+        // Two of these five messages are acknowledgements.
         ("messages_total{direction=egress}", 5.0),
         ("messages_total{direction=ingress}", 3.0),
         ("unsent_total{end=dropped,cause=self}", 1.0),

@@ -138,7 +138,8 @@ async fn a_subscription_can_drop_its_oldest_messages() {
         demux.publish_from(flood, &n, 4).await;
     }
     assert_eq!(latest.dropped(), 6);
-    // The sender with the most waiting messages loses its oldest; others lose nothing.
+    // The sender with the most waiting messages loses its oldest message; other senders lose
+    // nothing.
     assert_eq!(demux.publish_from(honest, &100, 4).await, 2);
     for n in 10..12 {
         assert!(demux.publish_from(flood, &n, 4).await > 0);

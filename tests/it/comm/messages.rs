@@ -93,12 +93,12 @@ async fn responses_overtake_queued_messages_and_report_their_result() {
             .await
             .is_sent()
     );
-    // The transport accepts this many before it writes any.
+    // The transport accepts `taken` messages before it writes any of them.
     let taken = ProtocolLimits::default().queue_messages();
     for _ in 0..taken {
         drop(a.comm.send(&text("taken"), &[b.peer()]));
     }
-    // One more fills the queue of messages, but not that of answers.
+    // One more message fills the queue of messages, but not the queue of answers.
     let last = a.comm.send(&text("last"), &[b.peer()]).remove(0);
     let full = a.comm.send(&text("too many"), &[b.peer()]).remove(0);
     let first = ping.try_respond(&text("pong")).expect("room");
@@ -251,7 +251,8 @@ async fn closing(events: &mut EventStream<CommEvent>) -> ConnectionEnd {
     }
 }
 
-/// The flooder's messages arrive first; the others still arrive and are served in turn.
+/// The flooder's messages arrive first. Those of the other senders still arrive, and all senders
+/// are served in turn.
 #[tokio::test(start_paused = true)]
 async fn a_flooder_takes_no_room_in_a_subscription_from_others() {
     const EACH: u64 = 20;
@@ -310,7 +311,7 @@ async fn a_callback_is_called_only_for_failed_sends() {
         };
         a.comm.send_with_callback(message, peers, on_failure);
     };
-    // One is sent, one goes to an unreachable peer, and one finds the queue full.
+    // One message is sent, one goes to an unreachable peer, and one finds the queue full.
     call(&text("x"), &[b.peer(), gone.clone(), gone.clone()]);
     assert_eq!(content(&next(&mut inbox).await), "x");
     let mut kinds = Vec::new();

@@ -30,7 +30,7 @@ use tokio::time::{Instant, timeout};
 
 use net::{Net, Node, key};
 
-/// Longer than anything that these tests wait for, in virtual time.
+/// A virtual time longer than anything that these tests wait for.
 const SOON: Duration = Duration::from_secs(30);
 
 fn text(content: &str) -> Envelope {
@@ -75,7 +75,7 @@ fn org(name: &'static str) -> Secp256k1Identity {
     Secp256k1Identity::in_organisation(key(), name.as_bytes())
 }
 
-/// Returns a subscription that stalls the connection rather than losing a message.
+/// Returns a subscription that, when it is full, stalls the connection instead of losing a message.
 fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
     let config = SubscriptionConfig::default().with_overflow(Overflow::Wait(SOON));
     comm.accept_with(config, |_| true)
@@ -86,7 +86,7 @@ async fn event(events: &mut EventStream<CommEvent>) -> CommEvent {
     event.expect("the feed is open").expect("none was lost")
 }
 
-/// Returns the events that are queued.
+/// Returns the events that are already queued.
 fn told(events: &mut EventStream<CommEvent>) -> impl Iterator<Item = CommEvent> {
     std::iter::from_fn(|| events.try_recv()).map(|event| event.expect("none was lost"))
 }

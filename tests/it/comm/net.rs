@@ -67,7 +67,7 @@ impl Net {
         self.node_through(key, config, identity, |link| link)
     }
 
-    /// Returns a node with a custom connector, which may use the link.
+    /// Returns a node with a custom connector. The connector may use the link to the network.
     pub(super) fn node_through<C: Connector>(
         &self,
         key: SecretKey,

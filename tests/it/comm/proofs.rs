@@ -12,7 +12,7 @@ type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_layer_proves_nothing() {
-    // A wrong random choice would still pass half of the time.
+    // Repeat this, because code that chooses wrongly at random would pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let node = net.node();
@@ -105,7 +105,7 @@ async fn an_accepted_proof_can_be_checked_again_by_the_upper_layers() {
     assert!(theirs.windows(32).any(|part| part == binding));
 }
 
-/// The message is well-formed, but it is not a proof of identity.
+/// The message is well-formed, but it does not contain a proof of identity.
 #[tokio::test(start_paused = true)]
 async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
     let first: [(u64, Change); 2] = [
@@ -131,7 +131,7 @@ async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
     }
 }
 
-/// The end of the stream is noticed at once, not at the deadline.
+/// The node notices the end of the stream at once, not only at the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     let net = Net::default();
@@ -154,7 +154,8 @@ async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     assert!(timed_out, "{error}");
 }
 
-/// A proof names its connection and its author's role, so it is invalid elsewhere.
+/// A proof names its connection and its author's role, so it is invalid on any other connection and
+/// in the other role.
 #[tokio::test(start_paused = true)]
 async fn a_relayed_or_reflected_proof_is_refused() {
     let net = Net::default();
@@ -210,7 +211,7 @@ async fn only_proven_identities_are_remembered() {
     let known = |node: &Node| node.comm.identities().len();
     let mut events = a.comm.events();
     let thief = impostor(&net, |_, mut conn| async move {
-        // Returns the node's own proof to it.
+        // The thief returns the node's own proof to the node.
         let mut proof = conn.recv().await?.expect("a proof").into_inner();
         let changed = [&proof.payload[..4], &[0; 8], &proof.payload[12..]].concat();
         proof.payload = changed.into();
@@ -244,7 +245,7 @@ async fn another_identity_is_accepted_only_within_the_organisation() {
     next(&mut inbox).await;
     assert_eq!(switched.next().await, Some(Ok(known.comm.id())));
 
-    // Providers without organisations never match.
+    // Two identities without organisations never belong to one organisation.
     let b = net.node();
     let (other, third) = (net.node(), net.node());
     b.comm.send(&text("x"), &[other.peer()]).remove(0).await;
@@ -282,7 +283,7 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     assert!(b.comm.verify(author, &forged).await.is_err());
 }
 
-/// It is treated like an identity that a connection has proven.
+/// A learned identity is treated like an identity that a connection has proven.
 #[tokio::test(start_paused = true)]
 async fn an_identity_learned_elsewhere_is_validated_bounded_and_used() {
     let net = Net::default();
@@ -299,7 +300,7 @@ async fn an_identity_learned_elsewhere_is_validated_bounded_and_used() {
     let again = a.comm.learn_identity(&identity).await;
     assert_eq!(again, Ok(record.clone()));
 
-    // Now b may replace it, since both belong to one organisation.
+    // Now the identity of `b` may replace the learned one, since both belong to one organisation.
     let mut switched = a.comm.identity_switch();
     let receipt = a.comm.send(&text("x"), &[b.under(id)]).remove(0);
     assert!(receipt.await.is_sent());

@@ -7,17 +7,17 @@ use tokio::sync::{oneshot, watch};
 
 use super::*;
 
-/// A proof of identity before it is sent, and what follows it.
+/// A proof of identity that a test may change before it is sent, and what is sent after it.
 pub(super) struct Proof {
     pub(super) code: u64,
     pub(super) id: Vec<u8>,
     pub(super) signature: Vec<u8>,
     pub(super) delay: Duration,
-    /// A message to send instead.
+    /// A message to send instead of the proof.
     pub(super) instead: Option<Message>,
-    /// Send messages of 1 MiB until sending fails.
+    /// Whether to send messages of 1 MiB after the proof until sending fails.
     pub(super) flood: bool,
-    /// Send a malformed message after the first one.
+    /// Whether to send a malformed message after the first one.
     pub(super) garbage: bool,
     binding: [u8; 32],
     statement: Vec<u8>,

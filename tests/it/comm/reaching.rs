@@ -80,7 +80,7 @@ async fn probes_and_handshakes_distinguish_reachable_and_unreachable_nodes() {
     );
 }
 
-/// Returns its first connection only after that has ended.
+/// A connector that returns its first connection only after that connection has ended.
 struct Late {
     link: Link,
     first: AtomicBool,
@@ -98,7 +98,7 @@ impl Connector for Late {
 
 #[tokio::test(start_paused = true)]
 async fn a_successful_handshake_loses_no_message_with_its_connection() {
-    // A wrong random choice would still pass half of the time.
+    // Repeat this, because code that chooses wrongly at random would pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let b = net.node();
@@ -184,7 +184,8 @@ async fn a_connection_is_opened_without_a_message_and_closed_by_its_endpoint() {
     b.until_connected(0).await;
     assert_eq!(a.comm.connection_count(), 0);
 
-    // A concurrent handshake makes no difference; connecting under another identity fails.
+    // A concurrent handshake does not affect the call. Connecting to the same node under another
+    // identity fails.
     let (asked, opened) = tokio::join!(a.comm.handshake(&known), a.comm.connect(&known));
     assert!(asked.is_ok() && opened.is_ok());
     tokio::time::sleep(SOON).await;

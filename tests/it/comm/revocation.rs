@@ -9,13 +9,13 @@ use peermux::{Bytes, DialError, Enode};
 
 use super::*;
 
-/// Trusts no identity once `revoked` is set.
+/// A provider that trusts no identity once `revoked` is set.
 struct Revoking {
     provider: Secp256k1Identity,
     revoked: AtomicBool,
     panics: AtomicBool,
     asked: AtomicUsize,
-    /// The next validation waits for this.
+    /// The next validation waits for this notification.
     held: Mutex<Option<Receiver<()>>>,
 }
 

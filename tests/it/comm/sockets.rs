@@ -27,8 +27,9 @@ fn address((server, comm): &(Server, Comm)) -> RemotePeer {
     RemotePeer::new(server.enode(), comm.id())
 }
 
-/// Returns the part of the signed text that both ends must share. After the domain, the role and
-/// the probe flag it names the dialler, the listener and the channel binding.
+/// Returns the part of the signed text that must be the same at both ends. The text begins with the
+/// domain, the role and the probe flag. After these it names the dialler, the listener and the
+/// channel binding.
 fn what_both_signed(comm: &Comm) -> Option<Vec<u8>> {
     match &comm.connections()[..] {
         [only] => Some(only.signed[26..26 + 3 * 32].to_vec()),
@@ -92,7 +93,7 @@ async fn three_nodes_on_sockets_acknowledge() {
     nodes[1].0.shutdown(SOON).await.expect("all end");
     let mut dead = comm.presumed_dead();
     drop(comm.send(&text("x"), &peers[1..2]));
-    // The end may have been reported before the subscription began.
+    // The end of the connection may have been reported before the subscription began.
     let _ = futures::poll!(dead.next());
     assert!(comm.handshake(&peers[1]).await.is_err());
     let back = nodes[2]

@@ -1,4 +1,4 @@
-//! Many calls at once: each ends, promised orders hold, and no task is left.
+//! Many calls at once: each call ends, promised orders hold, and no task is left.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn callers_that_wait_for_room_are_served_in_order_and_within_the_limit() {
     assert!(matches!(full, Err(CommError::Deadline { .. })));
 }
 
-/// Everything at once, on several threads.
+/// All kinds of calls and events at once, on several threads.
 ///
 /// In any order of events each message ends, each call returns, and no task is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -36,7 +36,8 @@ async fn an_unread_subscription_loses_messages_and_delays_nobody_else() {
     let mut closing = b
         .comm
         .accept_with(few.with_overflow(Overflow::Close), |_| true);
-    // A node that does not read still receives acknowledgements of its own messages in time.
+    // A node that does not read its subscription still receives acknowledgements of its own
+    // messages in time.
     let not_read = a.comm.accept(|_| true);
     acknowledge_all(&b);
     for n in 0..100 {
@@ -99,7 +100,7 @@ async fn unread_identity_switches_delay_nothing() {
     }
 }
 
-/// A late reader has lost the oldest reports, not the newest, and learns how many.
+/// A late reader loses the oldest reports, not the newest, and learns how many it has lost.
 #[tokio::test(start_paused = true)]
 async fn a_late_reader_of_a_feed_gets_the_newest_1024_reports_and_the_number_lost() {
     const KEPT: usize = 1024;
