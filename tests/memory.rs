@@ -105,9 +105,9 @@ async fn peers_use_little_memory_a_burst_leaves_nothing_and_messages_share_alloc
     allocations_are_shared(&mut pair).await;
 }
 
-/// Discovery v4 that has met 5,000 nodes and a book of 1,000 nodes on disk take less than 2 MiB
-/// together. Each node is in its own network. Everything with a bound in discovery is full, except
-/// the buckets of the nearest nodes.
+/// Discovery v4 and an address book together take less than 2 MiB. Discovery has met 5,000 nodes,
+/// and the book has 1,000 on disk. Each node is in its own network. Everything with a bound in
+/// discovery is full, except the buckets of the nearest nodes.
 async fn discovery_keeps_little() {
     const NODES: u32 = 5000;
     const KEPT: usize = 1000;

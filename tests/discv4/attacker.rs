@@ -9,7 +9,8 @@ use sha3::{Digest, Keccak256};
 
 const KEYS: usize = 10_000;
 
-/// The number of networks (/24), each in its own /16, and the number of addresses in each network.
+/// The number of networks (/24), and the number of addresses in each. Each network is in its own
+/// /16.
 const NETWORKS: usize = 4;
 const OF_NETWORK: usize = 64;
 

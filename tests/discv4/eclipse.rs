@@ -23,8 +23,8 @@ const VICTIM: usize = 4;
 /// The number of bootnodes, which are the first nodes.
 const BOOTNODES: usize = 4;
 
-/// How many keys ping the victim per second, and for how many seconds after its start. After that,
-/// one key does so per second.
+/// How many keys ping the victim per second, and for how many seconds. The rush begins at the
+/// victim's start. After it, one key pings the victim per second.
 const RUSH: usize = 10;
 const RUSH_FOR: u64 = 1000;
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::attacker::is_hostile;
 use super::net::{Net, UNIX};
 
-/// The number of outbound peers, by a server's default: a third of 50 seats is for dialled nodes.
+/// The number of outbound peers by a server's default. A third of 50 seats is for dialled nodes.
 pub(crate) const TARGET: usize = 17;
 
 /// Automatic dials per second.

@@ -21,7 +21,7 @@ impl Daemon {
             each_line(log, |line| {
                 // To diagnose a failure.
                 eprintln!("    {line}");
-                // Lines are read even if no test waits for them.
+                // The lines are read even if no test waits for them.
                 let _ = sender.try_send(line);
                 true
             });
@@ -46,7 +46,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may already have ended.
+        // The process may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

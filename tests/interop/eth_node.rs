@@ -35,7 +35,7 @@ impl EthNode {
         Self::start_with(chain, versions, |builder| builder)
     }
 
-    /// Like [`start`](Self::start), with additions by `describe`.
+    /// Like [`start`](Self::start), but also adds what `describe` adds to the server.
     pub(crate) fn start_with(
         chain: Chain,
         versions: RangeInclusive<u64>,
@@ -46,7 +46,7 @@ impl EthNode {
         let (asked, queries) = sync_channel(64);
         let builder = Eth::builder(chain).versions(versions);
         let builder = builder.headers(move |_, query| {
-            // Not every test reads the queries.
+            // An error is ignored, since not every test reads the queries.
             let _ = asked.try_send(query);
             let found = find(&store.lock().expect("no panic"), &query);
             async move { found }

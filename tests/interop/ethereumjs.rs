@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::foreign::{Foreign, Implementation, announce, build_with, is_built, output, sources};
 
-/// Its Snappy is written in JavaScript and takes minutes for messages of megabytes.
+/// The message sizes to test. EthereumJS's Snappy is written in JavaScript and takes minutes for
+/// messages of megabytes.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10];
 
 const LOCK_FILE: &str = "package-lock.json";

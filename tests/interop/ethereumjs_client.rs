@@ -1,7 +1,8 @@
 //! `eth` against EthereumJS's full node, on Sepolia.
 //!
-//! The node would look for the rest of the network, so it runs in a network namespace with only a
-//! loopback device. Our node must be in it too, so the test runs this program again inside.
+//! EthereumJS's node would look for the rest of the network, so it runs in a network namespace with
+//! only a loopback device. Our node must be in the same namespace, so the test runs this program
+//! again inside.
 
 use std::env;
 use std::fs;
@@ -60,21 +61,22 @@ pub(crate) fn ready() -> Result<&'static Path, &'static str> {
 pub(crate) struct Client(Daemon);
 
 impl Client {
-    /// Starts it without other nodes.
+    /// Starts the client without other nodes.
     fn start(folder: &Path) -> Self {
-        // Nothing listens there, but without a bootnode it would dial those of the network.
+        // Nothing listens at this bootnode's address, but without a bootnode the client would dial
+        // those of the network.
         let nobody = SecretKey::random(&mut rand::rng()).public_key();
         let nobody = format!("enode://{nobody}@127.0.0.1:1");
         Self::run(folder, &folder.join("data"), &nobody, "--discV4=false")
     }
 
-    /// Starts it with Discovery v4, beginning with a bootnode.
+    /// Starts the client with Discovery v4, beginning with a bootnode.
     pub(crate) fn find(folder: &Path, data: &Path, bootnode: &str) -> Self {
         Self::run(folder, data, bootnode, "--discV4=true")
     }
 
     fn run(folder: &Path, data: &Path, bootnode: &str, discovery: &str) -> Self {
-        // It starts from the first block each time.
+        // Remove the data, so that the client starts from the first block each time.
         let _ = fs::remove_dir_all(data);
         fs::create_dir_all(data).expect("a folder");
         let mut child = Command::new("node")
@@ -102,7 +104,7 @@ impl Client {
         Self(Daemon::of(child, output))
     }
 
-    /// Waits until it listens, and returns its enode URL.
+    /// Waits until the client listens, and returns its enode URL.
     fn enode(&self) -> String {
         self.0.until(|line| {
             let (_, url) = line
@@ -157,7 +159,7 @@ fn shake_hands(folder: &Path) {
     assert_is_new(&chain, &status);
     useless.outcome(&peer);
 
-    // One block ahead, so that it requests that block.
+    // Our chain is one block ahead, so that the client requests that block.
     let newest = Hash([7; 32]);
     let mut ahead = chain.clone();
     ahead.head = Head {

@@ -15,8 +15,8 @@ use crate::{ethereumjs, geth};
 /// The environment variable that makes a missing tool a failure, if it is `required`.
 const SWITCH: &str = "PEERMUX_INTEROP";
 
-/// Set in a process inside a namespace. There, downloads are impossible and the programs built
-/// outside are in use.
+/// The environment variable that is set in a process inside a namespace. There, downloads are
+/// impossible, and the programs that were built outside are in use.
 pub(crate) const BUILT: &str = "PEERMUX_INTEROP_BUILT";
 
 /// An implementation that shares no code with peermux.
@@ -32,7 +32,7 @@ pub(crate) struct Foreign {
     pub(crate) implementation: Implementation,
     /// The program and its first arguments.
     pub(crate) command: Vec<OsString>,
-    /// A part of the client name in its Hello.
+    /// A part of the client name in the program's Hello.
     pub(crate) client: &'static str,
     /// The message sizes to test, in bytes.
     pub(crate) sizes: &'static [usize],

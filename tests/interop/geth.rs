@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 
 use crate::foreign::{Foreign, Implementation, announce, build_with, is_built, output, sources};
 
-/// The last one is the largest incompressible message that fits both sides' 16 MiB limit.
+/// The message sizes to test. The last one is the largest incompressible message that fits both
+/// sides' 16 MiB limit.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10, (16 << 20) - (1 << 10)];
 
 /// Builds the node and go-ethereum's own `devp2p`, both at the versions pinned in go.mod.

@@ -1,8 +1,8 @@
 //! Interop tests: peermux and other implementations are peers of each other over TCP.
 //!
 //! README.md describes the foreign programs. A test whose program cannot be built is shown as
-//! ignored, with the reason on standard error. With `PEERMUX_INTEROP=required` in the environment
-//! it fails.
+//! ignored, with the reason on standard error. With `PEERMUX_INTEROP=required` in the environment,
+//! such a test fails.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,8 +1,8 @@
 //! A whole network with one bootnode: our nodes, go-ethereum's, and EthereumJS's full node.
 //!
-//! They find each other by Node Discovery v4 and v5 in a network namespace with only a loopback
-//! device. Then the bootnode is killed and a third of the nodes restarts. The durations are printed
-//! but not checked.
+//! The nodes find each other by Node Discovery v4 and v5 in a network namespace with only a
+//! loopback device. Then the bootnode is killed and a third of the nodes restarts. The durations
+//! are printed but not checked.
 
 use std::env;
 use std::fs;
@@ -36,8 +36,8 @@ const USUAL: usize = 16;
 /// a minute.
 const FULL_NODE: Duration = Duration::from_secs(300);
 
-/// The number of peers that each of our nodes should have, and the maximum. A third of the seats is
-/// for dialled nodes.
+/// The number of peers that each of our nodes should have, and the maximum number. A third of the
+/// seats is for dialled nodes.
 const TARGET: i64 = 8;
 const MOST: &str = "24";
 
@@ -72,7 +72,7 @@ type Start = Box<dyn Fn(&str) -> (Program, String)>;
 struct Member {
     program: Program,
     enode: Enode,
-    /// Restarts it with the same address, key and folder.
+    /// Starts the program again with the same address, key and folder.
     again: Start,
     peers: i64,
 }
@@ -88,7 +88,7 @@ impl Member {
         }
     }
 
-    /// Shuts it down and starts it again.
+    /// Shuts the program down and starts it again.
     fn restart(&mut self) {
         let endpoint = self.enode.endpoint().expect("it listens");
         let addr = endpoint.socket_addr().expect("an IP address").to_string();
@@ -103,14 +103,14 @@ impl Member {
         self.peers = 0;
     }
 
-    /// Counts the events about its peers that it has printed.
+    /// Counts the events about peers that the program has already printed.
     fn count(&mut self) {
         while let Some(event) = self.program.try_next() {
             self.peers += change(&event);
         }
     }
 
-    /// Waits for its next event and counts it.
+    /// Waits for the program's next event and counts it.
     fn wait(&mut self) {
         let event = self.program.next().expect("it runs");
         self.peers += change(&event);
@@ -193,8 +193,8 @@ fn run(count: usize) {
     let begun = Instant::now();
     let (boot, boot_enode, boot_record) = bootnode();
 
-    // The other three are the bootnode, the full node, and our node that shares `eth` with it. A
-    // third of the rest is go-ethereum's.
+    // Three nodes are not among the others: the bootnode, the full node, and our node that shares
+    // `eth` with it. A third of the others is go-ethereum's.
     let others = count - 3;
     let theirs = others / 3;
     let place = |name: &str, number: usize| folder.join(format!("{name}{number}"));
@@ -237,7 +237,7 @@ fn crawl(boot: &str, ours: &[Member], geths: &[Member]) -> usize {
     let out = file.to_str().expect("a path in UTF-8");
     let id = |member: &Member| member.enode.node_id().to_string();
     let mut arguments = vec!["--bootnode", boot, "--out", out];
-    // A crawl that lost packets is repeated; it continues with the known nodes.
+    // A crawl that lost packets is repeated; the repetition continues with the known nodes.
     for _ in 0..5 {
         let told = peermux_cli::crawl(&arguments);
         let of = |member: &Member| told.iter().find(|node| node["node_id"] == id(member));
@@ -263,7 +263,7 @@ fn client(node: &Value) -> &str {
     node["client"].as_str().unwrap_or_default()
 }
 
-/// Checks the result for a node that was met or is full.
+/// Checks the result for a node that the crawl met, or that has no free seat.
 fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     if node["outcome"] == "refused" {
         assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");
@@ -304,7 +304,7 @@ impl Joining {
         }
     }
 
-    /// Waits until they are connected, and keeps them running.
+    /// Waits until the two nodes are connected, and keeps them running.
     fn joined(mut self) -> Self {
         loop {
             if let Event::Joined { peer, .. } = self.ours.event_within(FULL_NODE)

@@ -17,7 +17,7 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    /// Starts it with the protocols that `describe` adds.
+    /// Starts the server with the protocols that `describe` adds.
     pub(crate) fn start(describe: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -61,7 +61,7 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        // A failing test must not fail a second time.
+        // The error is ignored, since a failing test must not fail a second time.
         let _ = self.runtime.block_on(self.server.shutdown(DEADLINE));
     }
 }

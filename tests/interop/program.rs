@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long an event may take, on a machine that runs other tests too.
+/// How long an event may take, on a machine that also runs other tests.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How many lines of a program's log are kept.
@@ -22,7 +22,7 @@ pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    /// Its output so far, for failure messages.
+    /// The program's output so far, for failure messages.
     seen: Vec<String>,
     log: Arc<Mutex<VecDeque<String>>>,
 }
@@ -102,25 +102,25 @@ impl Program {
         event
     }
 
-    /// Writes a line to its standard input.
+    /// Writes a line to the program's standard input.
     pub(crate) fn say(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is still open");
         writeln!(input, "{line}").expect("the program reads its input");
     }
 
-    /// Returns its process id.
+    /// Returns the program's process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Discards its further output, so that it never blocks on it.
+    /// Discards the program's further output, so that the program never blocks on it.
     pub(crate) fn ignore_output(&mut self) {
         let (_, nothing) = sync_channel(0);
         let lines = std::mem::replace(&mut self.lines, nothing);
         thread::spawn(move || lines.into_iter().for_each(drop));
     }
 
-    /// Closes its standard input.
+    /// Closes the program's standard input.
     pub(crate) fn end_input(&mut self) {
         self.input = None;
     }
@@ -184,7 +184,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may already have ended.
+        // The program may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

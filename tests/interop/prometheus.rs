@@ -1,7 +1,7 @@
 //! Prometheus reads the metrics of our nodes.
 //!
-//! Its linter must report nothing, and each query of the dashboard must return data. The server and
-//! the nodes run in a network namespace with only a loopback device.
+//! Prometheus's linter must report nothing, and each query of the dashboard must return data. The
+//! server and the nodes run in a network namespace with only a loopback device.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -28,13 +28,13 @@ const INSIDE: &str = "PEERMUX_INTEROP_PROMETHEUS";
 
 const DASHBOARD: &str = include_str!("../../contrib/grafana/peermux.json");
 
-/// Nothing else runs in the namespace.
+/// The address of Prometheus. Nothing else runs in the namespace, so it is free.
 const ADDR: &str = "127.0.0.1:9090";
 
-/// A key without a node.
+/// A key that belongs to no node.
 const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
-/// Frequent pings, so that round trips are measured soon.
+/// The nodes' configuration. Frequent Pings let round trips be measured soon.
 const CONFIG: &str = "peer.ping_interval = \"1s\"\n";
 
 /// Runs the test itself if this process is inside the namespace.
@@ -112,8 +112,8 @@ fn lint() {
     assert!(complaints.is_empty(), "{complaints}");
 }
 
-/// Makes Prometheus scrape nodes with everything that the dashboard shows. Waits until each query
-/// returns data.
+/// Makes Prometheus scrape nodes with everything that the dashboard shows, and waits. Returns once
+/// each query returns data.
 fn dashboard() {
     let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
@@ -143,7 +143,7 @@ fn dashboard() {
     drop(prometheus);
 }
 
-/// Makes short connections, more than a handler accepts, and one without data.
+/// Makes short connections: one without data, one for a Ping, and two with many messages.
 fn traffic(enode: &str) {
     let addr = enode.split(['@', '?']).nth(1).expect("an address");
     // A connection that sends nothing.

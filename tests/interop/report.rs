@@ -15,7 +15,7 @@ const FILE: &str = "PEERMUX_INTEROP_REPORT";
 /// The tests that passed.
 static PASSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// The rows of the table: test names without the program, and their descriptions.
+/// The rows of the table. Each is a test's name without the program, and a description.
 const TRIED: &[(&str, &str)] = &[
     (
         "they_dial::sink",
@@ -180,8 +180,8 @@ const OTHERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The columns of the table. Each lists the prefix of a program's tests, the file with its version,
-/// and the text before the version.
+/// The columns of the table, one per program. Each lists the prefix of the program's tests, the
+/// file that contains its version, and the text before the version.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "go-ethereum",

@@ -21,8 +21,8 @@ const INSIDE: &str = "PEERMUX_INTEROP_ROUTER";
 
 const WORDS: [&str; 4] = ["any", "upnp", "pmp", "pmp:192.168.77.1"];
 
-/// Sets up both links of the router, and rules to which it adds mappings. Other inbound traffic is
-/// dropped.
+/// Sets up both links of the router, and the rules for its mappings. The router adds mappings to
+/// these rules. Other inbound traffic is dropped.
 const SET_UP: &str = "\
 ip link add lan0 type veth peer name lan1 &&
 ip link add wan0 type veth peer name wan1 &&
@@ -60,8 +60,8 @@ deny 0-65535 0.0.0.0/0 0-65535
 /// The line that miniupnpd logs when all its services run.
 const SERVES: &str = "Listening for NAT-PMP/PCP traffic";
 
-/// Waits for its end of the link `$0`, then configures it. `$1` is the address, `$2` the gateway or
-/// empty. It runs until its input ends.
+/// Waits for this end of the link, `$0`, then configures it. `$1` is the address, and `$2` is the
+/// gateway or empty. The script runs until its input ends.
 const HOST: &str = "\
 echo '{\"event\":\"inside\"}' && read _ &&
 ip link set lo up && ip addr add $1 dev $0 && ip link set $0 up &&

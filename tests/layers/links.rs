@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A link to a file: the document that contains it, and its target as written.
 type Link = (PathBuf, String);
 
-/// Collects the Markdown files in a folder and in all folders below it, without build output.
+/// Collects the Markdown files in a folder and its subfolders, without build output.
 fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
     const NOT_OURS: [&str; 3] = ["target", "node_modules", ".git"];
     for entry in std::fs::read_dir(folder).expect("a readable folder") {

@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Macro, UseTree};
 
-/// A path from the root of the crate: the names of modules, then that of an item.
+/// A path from the root of the crate: modules, then an item.
 type Names = Vec<String>;
 
 /// A use of one layer by another.

@@ -1,4 +1,4 @@
-//! Fifty nodes form a mesh over loopback, lose a third of the nodes, and form the mesh again.
+//! Fifty nodes form a mesh over loopback, lose a third, and form it again.
 //!
 //! The nodes share one process. This test is its own binary, because it counts the open files of
 //! the process and the tasks of the runtime.

@@ -31,7 +31,7 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// Returns a node that dials others and reserves a third of its seats for outbound peers.
+    /// Returns a node that reserves a third of its seats for outbound peers.
     pub(crate) fn node(&self, key: SecretKey) -> ServerBuilder {
         let idle = Protocol::builder("mesh", 1, 1).run(|peer, _conn| async move {
             peer.ending().await;
@@ -56,8 +56,8 @@ impl Mesh {
         drop(self.servers.remove(id));
     }
 
-    /// Returns whether each node has as many outbound peers as it should, and both ends know each
-    /// connection.
+    /// Returns whether the mesh is complete. Each node must have its outbound peers, and both ends
+    /// must know each connection.
     pub(crate) fn is_complete(&self) -> bool {
         let peers: BTreeMap<NodeId, Vec<Peer>> = (self.servers.iter())
             .map(|(id, server)| (*id, server.peers()))

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The old and the new connection have the same id, so the id cannot select which one to remove.
+/// Both connections have the same id, so the id cannot select which one to remove.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     let net = Net::default();
@@ -29,7 +29,7 @@ async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     assert_eq!(net.dial_count(), 2);
 }
 
-/// The closed reading side is enough to notice a broken connection: no write has to fail first.
+/// To notice a broken connection, a closed reading side suffices: no write has to fail.
 #[tokio::test(start_paused = true)]
 async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     let net = Net::default();
@@ -47,7 +47,7 @@ async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     assert!(again.is_err(), "reported once");
 }
 
-/// If each side closed the connection that the other side keeps, no connection would be left.
+/// If each side closed the connection that the other side keeps, none would be left.
 #[tokio::test(start_paused = true)]
 async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     for round in 0..20 {

@@ -154,7 +154,7 @@ async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     assert!(timed_out, "{error}");
 }
 
-/// A proof names its connection and its author's role, so it is invalid on any other connection and
+/// A proof names its connection and its author's role. So it is invalid on any other connection and
 /// in the other role.
 #[tokio::test(start_paused = true)]
 async fn a_relayed_or_reflected_proof_is_refused() {

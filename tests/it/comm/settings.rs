@@ -1,4 +1,4 @@
-//! Invalid settings are refused with an error that names them; the largest counts and times work.
+//! Invalid settings are refused by an error that names them; the largest values work.
 
 use peermux::Server;
 use peermux::comm::{CommStartError, IdentityLimits};

@@ -131,7 +131,7 @@ fn an_organisation_is_that_of_its_issuer() {
     }
 }
 
-/// A search for a path among false certificates of one name used to take 0.1 s.
+/// Searching for a path among false certificates of one name used to take 0.1 s.
 #[test]
 fn false_certificates_are_refused_before_their_signatures_are_checked() {
     let root = authority();

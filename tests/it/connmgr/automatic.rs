@@ -105,7 +105,7 @@ async fn failed_one_shot_requests_add_no_automatic_connections() {
     assert_eq!(counts.automatic.pending + counts.one_shot.pending, 0);
 }
 
-/// Permanent connections must not fill the seat of the lost one.
+/// Permanent connections must not fill the seat of a lost automatic connection.
 #[tokio::test(start_paused = true)]
 async fn a_lost_automatic_connection_is_replaced_even_with_permanent_ones() {
     let config = ConnConfig::default().with_target(3);
@@ -129,7 +129,7 @@ async fn a_lost_automatic_connection_is_replaced_even_with_permanent_ones() {
     assert_eq!(connected, (3, 2));
 }
 
-/// Offers the same candidates repeatedly, even those that the filter refuses.
+/// A source that offers the same candidates repeatedly, even those that the filter refuses.
 struct Stubborn(Vec<Candidate<u32>>);
 
 impl AddressSource<Candidate<u32>> for Stubborn {
@@ -139,7 +139,8 @@ impl AddressSource<Candidate<u32>> for Stubborn {
     }
 }
 
-/// A dial reserves at its start: parallel dials differ in address, key and group.
+/// A dial reserves its address, key and group when it starts. So parallel dials differ in all
+/// three.
 #[tokio::test(start_paused = true)]
 async fn a_dial_reserves_its_address_its_key_and_its_group() {
     let (dialer, mut script) = dial_script();

@@ -85,7 +85,7 @@ async fn a_stopped_manager_no_longer_listens() {
     assert!(TcpStream::connect(addr).await.is_err());
 }
 
-/// Bans one number.
+/// A filter that refuses one number.
 struct Ban(u32);
 
 impl Filter<u32> for Ban {
@@ -99,7 +99,7 @@ impl Filter<u32> for Ban {
     }
 }
 
-/// The filter is called before the handshake and before the dial.
+/// The filter is called before the handshake of an accepted connection, and before a dial.
 #[tokio::test(start_paused = true)]
 async fn banned_addresses_are_neither_accepted_nor_dialled() {
     let (listener, caller) = memory_listener();

@@ -53,7 +53,7 @@ async fn commands_before_the_start_wait_for_it_or_fail_with_the_manager() {
     assert_eq!(never.await.expect("no panic"), Err(ManagerError::Stopped));
 }
 
-/// This also applies to the shortest connections.
+/// Even the shortest connection is reported open before it is reported closed.
 #[tokio::test]
 async fn a_connection_is_reported_open_before_it_is_reported_closed() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
@@ -155,7 +155,8 @@ async fn a_stop_notifies_every_owner_and_reports_every_end() {
     let mut caller_end = caller.call(2).await;
     let accepted = opened(&mut events).await;
     let begun = Instant::now();
-    // Every owner is notified; one that does not react is dropped after the drain time.
+    // The owner of every connection is notified. An owner that does not react is dropped after the
+    // drain time.
     tokio::join!(dialled.closing(), accepted.closing(), handle.stop());
     assert_eq!(begun.elapsed().as_secs(), 5);
     for conn in [dialled, accepted] {

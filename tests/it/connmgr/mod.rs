@@ -29,7 +29,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 type Events = ConnEvents<u32, DuplexStream>;
 type Event = ConnEvent<u32, DuplexStream>;
 
-/// An owner's connection: the socket is closed before its end is reported.
+/// An owner's connection. Its socket is closed before the end of the connection is reported.
 #[derive(Debug)]
 struct Conn {
     io: DuplexStream,
@@ -56,7 +56,7 @@ fn explicit_only() -> ConnConfig {
     ConnConfig::default().with_target(0)
 }
 
-/// The handles of a manager's owner.
+/// The handles that a manager's owner has.
 type Owner<A, Io> = (ConnHandle<A>, ConnEvents<A, Io>);
 
 /// Builds a manager and runs it.
@@ -108,7 +108,7 @@ async fn closed(events: &mut Events) -> (ReqId, CloseReason) {
     }
 }
 
-/// Returns the next failed dial with the wait before the retry.
+/// Returns the next failed dial, with the wait before its retry.
 async fn dial_failed(events: &mut Events) -> (ReqId, ConnectError, Option<Duration>) {
     match next(events).await {
         ConnEvent::DialFailed {

@@ -28,7 +28,7 @@ async fn waits_stay_between_the_base_and_the_cap() {
     assert!(Instant::now() - up < 10 * MILLI);
 }
 
-/// Otherwise all would be dialled at the same moment after an outage.
+/// Without a spread, all nodes would be dialled at the same moment after an outage.
 #[tokio::test(start_paused = true)]
 async fn retries_of_requests_that_failed_together_are_spread() {
     let dialer = FnDialer::new(|_: &u32| Err::<DuplexStream, _>(ConnectError::Refused));
@@ -88,7 +88,8 @@ async fn only_a_connection_that_lasted_or_is_ready_resets_the_waits() {
     assert!(wait <= 2 * SECOND);
 }
 
-/// A burst of 8 dials, then two a second. After 25 failures, one at a time with growing waits.
+/// Dials begin with a burst of 8, then follow at two per second. After 25 failures, they follow one
+/// at a time with growing waits.
 #[tokio::test(start_paused = true)]
 async fn a_dead_network_is_probed_more_and_more_slowly() {
     let up = Arc::new(AtomicBool::new(false));
@@ -178,7 +179,7 @@ async fn addresses_without_a_route_are_not_drawn() {
     opened(&mut events).await;
 }
 
-/// Counts its calls, and always fails.
+/// A listener that counts its calls and always fails.
 struct FailingListener(Arc<AtomicUsize>, std::io::ErrorKind);
 
 impl Listener for FailingListener {
@@ -204,7 +205,7 @@ async fn a_failing_listener_is_asked_more_and_more_slowly() {
         other => panic!("{other:?}"),
     }
     quiet(&mut events, 100 * MILLI).await;
-    // At 0, 5, 15, 35 and 75 ms.
+    // The listener was asked at 0, 5, 15, 35 and 75 ms.
     assert_eq!(asked.load(Ordering::Relaxed), 5);
     quiet(&mut events, 100 * SECOND).await;
     assert!((100..110).contains(&asked.load(Ordering::Relaxed)));

@@ -7,7 +7,7 @@ use peermux::testing::memory_listener;
 
 use super::*;
 
-/// Panics at one number.
+/// A filter that panics at one number.
 struct Superstitious(u32);
 
 impl Filter<u32> for Superstitious {
@@ -41,7 +41,7 @@ async fn a_filter_that_panics_refuses() {
     assert_eq!(*opened(&mut events).await.addr(), 14);
 }
 
-/// Panics at every other call.
+/// A source that panics at every other call.
 struct Moody<T>(bool, T);
 
 impl<T> Moody<T> {

@@ -102,7 +102,8 @@ async fn a_request_that_is_over_reports_its_final_state_and_is_forgotten() {
     assert!(handle.list().await.expect("runs").is_empty());
 }
 
-/// A one-shot request dials again. An accepted connection has no address to dial.
+/// A one-shot request dials again when forced to. An accepted connection cannot, because it has no
+/// address to dial.
 #[tokio::test(start_paused = true)]
 async fn a_forced_reconnect_is_honoured_or_refused() {
     let (listener, caller) = memory_listener();
@@ -155,7 +156,7 @@ async fn a_permanent_request_moves_to_another_address() {
     assert!(matches!(closed(&mut events).await, (id, _) if id == other));
     let conn = opened(&mut events).await;
     assert_eq!((conn.id(), conn.addr()), (id, &3));
-    // While it is connected, the new address applies only to the next dial.
+    // While the request is connected, the new address applies only to the next dial.
     assert_eq!(handle.set_addr(id, 4).await, Ok(()));
     assert_eq!(
         handle.set_addr(other, 5).await,

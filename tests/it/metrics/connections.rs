@@ -75,7 +75,8 @@ fn inbound_connections_are_counted_by_outcome() {
         let stranger = node().start().await.unwrap();
         let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
         stranger.dial_over(stream, &key).await.unwrap();
-        // The same address again, and a client that sends garbage.
+        // These two connections fail: one from the same address again, and one whose client sends
+        // garbage.
         let _early = caller.call("20.1.1.1:2".parse().unwrap()).await;
         failures.recv().await.unwrap().unwrap();
         drop(caller.call("20.2.1.1:1".parse().unwrap()).await);
@@ -109,7 +110,7 @@ fn the_stages_of_handshakes_are_timed() {
             let mut dialled = script.next().await.unwrap().succeed();
             let mut accepted = caller.call("20.1.1.2:1".parse().unwrap()).await;
             tokio::spawn(async move {
-                // This ends with the peers.
+                // The task ends with the two peers.
                 let _ = tokio::io::copy_bidirectional(&mut dialled, &mut accepted).await;
             });
         };

@@ -10,7 +10,7 @@ const CHAPTER: &str = include_str!("../../../docs/metrics.md");
 fn label(label: &Label) -> String {
     let name = label.name();
     match label.values() {
-        // Too many for a cell; the chapter lists them separately.
+        // There are too many values for a cell of the table; the chapter lists them separately.
         _ if matches!(name, "reason" | "cause" | "protocol") => format!("`{name}`"),
         Some(values) => {
             let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();

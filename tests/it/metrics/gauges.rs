@@ -1,4 +1,4 @@
-//! State that is sampled.
+//! Gauges of state that is sampled.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{SECOND, counted, node, values};
 
-/// Long enough to sample everything.
+/// A time that is long enough to sample everything.
 const LOOK: Duration = Duration::from_secs(6);
 
 fn key() -> peermux::PublicKey {

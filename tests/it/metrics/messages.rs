@@ -1,4 +1,4 @@
-//! Messages, queues and pauses.
+//! Metrics of messages, queues and pauses.
 
 use metrics_util::debugging::DebuggingRecorder;
 use peermux::p2p::ids;

@@ -15,9 +15,9 @@ use peermux::{Protocol, SecretKey, Server, ServerBuilder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Returns all values under `name{label=value,…}`, with the labels in order. For a histogram it is
-/// the number of values. Each series must be in the table of metrics, so no remote can create
-/// others.
+/// Returns the values of all series under `name{label=value,…}`, with the labels in order. The
+/// value of a histogram is its number of observations. Each series must be in the table of metrics,
+/// so no remote can create others.
 pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let snapshot = snapshotter.snapshot().into_vec().into_iter();
     snapshot
@@ -66,7 +66,7 @@ fn check(key: &CompositeKey) {
     }
 }
 
-/// Does nothing.
+/// Returns a protocol that does nothing until the connection ends.
 fn idle() -> Protocol {
     Protocol::builder("idle", 1, 1).run(|peer, _conn| async move {
         peer.ending().await;

@@ -20,7 +20,7 @@ const STALL_LIMIT: Duration = Duration::from_secs(8);
 /// A message of the first protocol.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Takes messages one by one, holds each for a while, and counts them.
+/// Returns a protocol that takes messages one by one. It holds each for a while, and counts them.
 fn slow(each: Duration, limits: ProtocolLimits) -> (Protocol, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&taken);
@@ -38,7 +38,7 @@ fn slow(each: Duration, limits: ProtocolLimits) -> (Protocol, Arc<AtomicU64>) {
     (protocol, taken)
 }
 
-/// Sends as fast as it can.
+/// Returns a protocol that sends as fast as it can.
 fn floods(size: usize) -> Protocol {
     protocol(1).run(move |_, conn| async move {
         let message = Message::new(0, vec![0x55; size]);
@@ -48,7 +48,7 @@ fn floods(size: usize) -> Protocol {
     })
 }
 
-/// Sends a request once a second and counts the answers.
+/// Returns a protocol that sends a request once a second and counts the answers.
 fn asks(name: &str) -> (Protocol, Arc<AtomicU64>) {
     let answers = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&answers);
@@ -82,8 +82,8 @@ fn assert_alive(connected: &Connected) {
     assert!(matches!(outcomes, (None, None)), "{outcomes:?}");
 }
 
-/// Runs a remote that never pauses for ten times the stall limit. The slow protocol has a neighbour
-/// on each side.
+/// Runs a remote that never pauses for ten times the stall limit. In addition to the slow protocol,
+/// each side makes requests with a protocol of its own.
 async fn steady(size: usize, each: Duration) {
     let (slow, taken) = slow(each, ProtocolLimits::default());
     let ((asks_b, answers_b), (asks_c, answers_c)) = (asks("b"), asks("c"));
@@ -117,7 +117,7 @@ async fn backpressure_by_bytes_lasts_ten_times_the_stall_limit_and_hurts_nobody(
     steady(32 << 10, Duration::from_millis(50)).await;
 }
 
-/// 128 KiB in the pipe hold 20 s of messages. Each Ping waits behind them.
+/// The pipe's 128 KiB hold messages for 20 s. Each Ping waits behind these messages.
 #[tokio::test(start_paused = true)]
 async fn backpressure_that_delays_pongs_beyond_the_liveness_timeout_ends_neither_side() {
     let (slow, _) = slow(Duration::from_millis(10), ProtocolLimits::default());
@@ -157,7 +157,7 @@ async fn each_message_taken_restarts_the_stall_limit_including_the_last_one() {
     remote.send_all(&[MESSAGE; 100]).await;
     let error = &outcome(&peer).await.error;
     assert!(matches!(error, PeerError::Stalled { stalled, .. } if stalled.as_secs() == 8));
-    // One second for the Disconnect and the remote's time to close follow.
+    // After the stall limit, one second for the Disconnect follows, and the remote's time to close.
     let waited = started.elapsed().as_secs();
     assert!((10 * 7 + 8..10 * 7 + 12).contains(&waited), "{waited}");
 }
@@ -180,7 +180,7 @@ async fn a_handler_that_holds_its_messages_and_reads_no_more_is_stalled() {
         remote.disconnected().await,
         Some(DisconnectReason::SUBPROTOCOL_ERROR)
     );
-    // It took the third and last message after 10 s.
+    // The protocol took the third and last message after 10 s.
     assert_eq!(started.elapsed().as_secs(), 10 + 8);
     drop(remote);
     assert!(matches!(
@@ -200,7 +200,7 @@ async fn an_infinite_stall_limit_waits_forever() {
     assert!(peer.outcome().is_none());
 }
 
-/// Together with the buffer, two messages of 16 MiB exhaust the peer's 32 MiB.
+/// Two messages of 16 MiB and the read buffer together exhaust the peer's 32 MiB.
 #[tokio::test(start_paused = true)]
 async fn a_message_without_memory_is_not_blamed_on_its_own_protocol() {
     let holds = |name: &str| {
@@ -254,7 +254,7 @@ async fn drop_newest_drops_and_counts_messages_for_a_full_queue_and_neighbours_n
         let message = conn.recv().await.unwrap().expect("still connected");
         assert_eq!(&message.payload[..], [number]);
     }
-    // The queue has room again.
+    // Now the queue has room again.
     remote.send(16, &[200]).await;
     let message = conn.recv().await.unwrap().expect("still connected");
     assert_eq!((&message.payload[..], conn.dropped()), (&[200][..], 96));

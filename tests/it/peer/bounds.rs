@@ -1,4 +1,4 @@
-//! Slow protocols, full queues and memory.
+//! Bounds on slow protocols, full queues and memory.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn a_protocol_that_keeps_up_may_stall_again_and_again() {
     let (peer, mut remote) = peer(bursty).await;
     for _ in 0..30 {
         assert!(remote.send(16, &[0xc0]).await);
-        // Only the stall limit may end the peer here, not silence.
+        // The pauses are short enough that only the stall limit could end the peer, not silence.
         tokio::time::sleep(Duration::from_millis(1700)).await;
     }
     assert!(peer.outcome().is_none());
@@ -163,7 +163,7 @@ async fn memory_is_charged_while_messages_wait_and_released_afterwards() {
     assert!(budget.used() <= BUFFER, "{}", budget.used());
 }
 
-/// How much of the usual read buffer exceeds a peer's free share.
+/// The part of the usual read buffer that exceeds a peer's free share.
 const BUFFER: usize = 32 << 10;
 
 /// A header that announces 16 MiB costs only what has arrived, not the announced size.

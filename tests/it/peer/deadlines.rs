@@ -17,7 +17,7 @@ use super::{idle, mirror, outcome, peer, protocol};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// 4 Mbit/s.
+/// The rate of the link: 4 Mbit/s, in bytes per second.
 const SLOW: u64 = 500_000;
 
 /// Returns bytes that do not compress.
@@ -132,10 +132,10 @@ async fn a_remote_that_reads_a_byte_every_ten_seconds_has_a_deadline_by_the_size
     let PeerError::SlowWrite(slow) = outcome.error else {
         panic!("{outcome:?}")
     };
-    // 20 s, plus a second for each 64 KiB.
+    // The limit is 20 s, plus a second for each 64 KiB.
     assert_eq!(slow.limit, TransferLimit::Total);
     assert_eq!(slow.waited.as_secs(), 36);
-    // After a failed write, a second is left for the remote's Disconnect.
+    // After a failed write, the peer waits another second for the remote's Disconnect.
     assert_eq!(outcome.lifetime.as_secs(), 37);
     let passed = slow.done > 64 << 10 && slow.done < slow.size;
     assert!(passed && slow.size > 1 << 20, "{slow:?}");
@@ -170,7 +170,7 @@ async fn a_message_that_arrives_at_a_byte_every_ten_seconds_has_a_deadline_by_it
     assert_eq!((slow.waited.as_secs(), slow.size), (46, frame.len()));
 }
 
-/// Sends part of a message, after a whole one if `whole_first`.
+/// Sends a part of a message. If `whole_first`, sends a whole message before it.
 async fn stops_within_a_message(remote: &mut Scripted, whole_first: bool) {
     let mut bytes = Vec::new();
     if whole_first {

@@ -95,7 +95,8 @@ async fn with_queued(messages: Vec<Vec<u8>>) -> (Peer, Scripted) {
     connected
 }
 
-/// Reads a message every 100 ms to the end. Returns their number and the Disconnects.
+/// Reads a message every 100 ms until the stream ends. Returns the number of messages, and the
+/// Disconnects.
 async fn read_slowly(mut remote: Scripted) -> (usize, Vec<Option<DisconnectReason>>) {
     let (mut messages, mut reasons) = (0, Vec::new());
     while let Some(frame) = remote.next().await {
@@ -123,7 +124,7 @@ async fn at_its_deadline_a_graceful_close_drops_queued_messages_and_sends_the_di
 
 #[tokio::test(start_paused = true)]
 async fn a_large_message_not_begun_by_the_deadline_gives_way_to_the_disconnect() {
-    // The small messages fill the pipe, and the large one waits with the rest.
+    // The small messages fill the pipe; the large one waits together with the remaining messages.
     let mut messages = vec![noise(14); 840];
     messages.push(noise(1 << 20));
     let (peer, remote) = with_queued(messages).await;
@@ -206,7 +207,7 @@ async fn after_a_local_disconnect_nothing_more_is_delivered() {
     outcome(&peer).await;
 }
 
-/// The remote does not read: the write in progress must not delay the end.
+/// The remote does not read, but the write in progress must not delay the end.
 #[tokio::test(start_paused = true)]
 async fn a_remote_that_does_not_read_cannot_delay_the_end() {
     let floods = protocol(1).run(|_, conn| async move {

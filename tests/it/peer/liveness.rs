@@ -29,8 +29,8 @@ async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
     );
 }
 
-/// Returns when ten Pings arrive, in seconds from the start. The remote answers each after
-/// `answer`.
+/// Returns the arrival times of ten Pings, in seconds from the start. The remote answers each Ping
+/// after the time `answer`.
 async fn ten_pings(interval: Duration, answer: Duration) -> Vec<f32> {
     let config = PeerConfig::default().with_ping_interval(interval);
     let (_peer, mut remote) = peer(Settings::from(idle("a", 1)).with_config(config)).await;
@@ -126,7 +126,7 @@ async fn peer_again() -> (peermux::Peer, peermux::testing::Scripted) {
     peer(vec![]).await
 }
 
-/// A slow handler stalls the stream for a while, with a Ping each second.
+/// Lets a slow handler stall the stream for a while, with a Ping each second.
 async fn pings_through_a_pause(seconds: usize) {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let slow = protocol(1).limits(limits).run(|_, mut conn| async move {

@@ -219,7 +219,7 @@ async fn disconnecting_an_ended_peer_does_nothing() {
     assert!(Arc::ptr_eq(&outcome, &peer.outcome().expect("ended")));
 }
 
-/// Among simultaneous causes the remote's Disconnect wins, then the local one.
+/// If several causes occur at once, the remote's Disconnect wins, then the local one.
 #[tokio::test(start_paused = true)]
 async fn causes_have_a_fixed_priority() {
     let fails: Protocol = protocol(1).run(|peer, _| async move {
@@ -270,7 +270,7 @@ async fn unsent_messages_are_counted() {
     let sends = protocol(1).run(move |peer, conn| {
         let blocked = blocked.lock().unwrap().take();
         async move {
-            // Two large messages fill the pipe, so the rest stays in the queue.
+            // Two large messages fill the pipe, so the remaining messages stay in the queue.
             let noise: Vec<u8> = (0..200_000u32)
                 .map(|i| (i.wrapping_mul(i) >> 7) as u8)
                 .collect();

@@ -16,7 +16,7 @@ use super::{outcome, peer, protocol};
 /// A message of the protocol, with the smallest payload.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Reports when each message is received, with the number dropped so far.
+/// Reports when each message is received, and the number of messages dropped so far.
 fn reads(limits: ProtocolLimits) -> (Protocol, mpsc::Receiver<(Instant, u64)>) {
     let (told, tells) = mpsc::channel(1000);
     let protocol = protocol(1).limits(limits).run(move |_, mut conn| {
@@ -127,7 +127,7 @@ async fn a_sender_keeps_to_its_rate() {
                 conn.send(&message).await?;
             }
             told.send(started.elapsed()).await.ok();
-            // One more waits for its turn and fails when the connection ends.
+            // One more message waits for its turn, and fails when the connection ends.
             let large = Message::new(0, vec![0x55; 100]);
             peer.disconnect(DisconnectReason::REQUESTED);
             assert!(conn.send(&large).await.is_err());
@@ -140,8 +140,8 @@ async fn a_sender_keeps_to_its_rate() {
     outcome(&peer).await;
 }
 
-/// Returns the waits for quotas that a peer has recorded: the messages, and the total and longest
-/// wait in milliseconds.
+/// Returns the waits for quotas that a peer has recorded. These are the number of messages, and the
+/// total and the longest wait in milliseconds.
 fn held(peer: &Peer, wanted: HoldCause) -> Vec<(u16, u128, u128)> {
     let held = |event| match event {
         RecordedEvent::Held {
@@ -213,7 +213,7 @@ async fn waits_of_senders_are_recorded() {
             for _ in 0..6 {
                 conn.send(&message).await?;
             }
-            // A call that gives up has waited, too.
+            // A call that has given up has waited, too.
             let gives_up = Duration::from_millis(100);
             tokio::time::timeout(gives_up, conn.send(&message))
                 .await

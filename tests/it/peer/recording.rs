@@ -1,4 +1,4 @@
-//! Recordings of peers, including recordings that a server keeps after the end.
+//! Recordings of peers, including those that a server keeps after the peer has ended.
 
 use peermux::p2p::ids;
 use peermux::recorder::{EndedBy, RecordedEvent, Recording};

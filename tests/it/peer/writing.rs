@@ -1,4 +1,4 @@
-//! The sending direction: limits, order, batches.
+//! The sending direction of a peer: limits, order, batches.
 
 use std::error::Error;
 use std::io;
@@ -43,7 +43,7 @@ async fn an_oversized_message_is_an_error_only_for_its_sender() {
     assert_eq!(&remote.expect().await.payload[..], [0x05]);
 }
 
-/// The buffer kept from a large message must not keep out the next one.
+/// The buffer kept from a large message must leave room for the next one.
 #[tokio::test(start_paused = true)]
 async fn the_largest_messages_follow_one_another_without_a_pause() {
     let noise = noise(MAX_PAYLOAD);
@@ -156,8 +156,8 @@ async fn waiting_senders_learn_which_write_failed() {
         let results = results.clone();
         async move {
             let message = Message::new(0, noise(1 << 20));
-            // The first is being written to a remote that does not read, the second is queued, and
-            // the third waits for room.
+            // The first message is being written to a remote that does not read, the second is
+            // queued, and the third waits for room.
             let flushed = conn.send_and_flush(&message);
             let waiting = async {
                 tokio::task::yield_now().await;

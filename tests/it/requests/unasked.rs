@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// A protocol without requests: it sends what it reads to the test, which answers.
+/// Returns a protocol without the request layer. It sends what it reads to the test, which answers
+/// by hand.
 fn by_hand() -> (Protocol, mpsc::Receiver<Kv>) {
     let (read, reads) = mpsc::channel(16);
     let protocol = Protocol::typed::<Kv>("kv", 1).run(move |_, mut conn: ProtocolConn<Kv>| {
@@ -44,7 +45,7 @@ async fn a_late_response_is_counted_and_forgiven() {
         panic!("a request");
     };
     sender.send(&Kv::Value(id, Value(None))).await.unwrap();
-    // The next request is answered, so the late response has arrived.
+    // When the next request is answered, the late response must have arrived.
     let (answered, ()) = tokio::join!(ours.request(pair.id(), get("dog")), async {
         let Some(Kv::Get(id, _)) = reads.recv().await else {
             panic!("a request");

@@ -40,7 +40,7 @@ async fn a_client_that_returns_within_thirty_seconds_is_closed_without_a_word() 
     tokio::time::advance(20 * SECOND).await;
     let mut second = call_from(&caller, "20.1.1.1:2000").await;
     assert!(is_closed_without_a_word(&mut second).await);
-    // In the meantime, the set-up of the first one has timed out.
+    // By now, the set-up of the first connection has timed out.
     let fate = [told(&mut feed).await, told(&mut feed).await];
     let rejected = fate.into_iter().find_map(|event| match event {
         ConnectionEvent::InboundRejected { addr, cause } => Some((addr.to_string(), cause)),
@@ -49,7 +49,7 @@ async fn a_client_that_returns_within_thirty_seconds_is_closed_without_a_word() 
     let expected = ("20.1.1.1:2000".to_owned(), Refusal::TooSoon);
     assert_eq!(rejected, Some(expected));
 
-    // Another attempt does not extend the wait; local addresses need not wait.
+    // Another attempt does not extend the wait of an address. Local addresses need not wait.
     tokio::time::advance(11 * SECOND).await;
     for addr in [
         "20.1.1.1:3000",
@@ -134,7 +134,8 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     for host in 1..=3 {
         streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
-    // The oldest is silent and makes room after a second; no client waits for the slots of others.
+    // The oldest client is silent and makes room after a second; no client waits for the slots of
+    // other networks.
     let started = tokio::time::Instant::now();
     for seconds in [1, 5, 6] {
         told(&mut feed).await;
@@ -160,7 +161,7 @@ async fn the_end_of_a_listener_is_reported() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
-/// Handshake steps take turns, but a client that still has to send holds none.
+/// Handshake steps take turns, but a client that still has to send holds no turn.
 #[tokio::test(start_paused = true)]
 async fn remotes_that_stop_half_way_block_no_other_handshake() {
     let (own, (listener, caller)) = (key(), memory_listener());
@@ -168,7 +169,7 @@ async fn remotes_that_stop_half_way_block_no_other_handshake() {
     let mut silent = Vec::new();
     for port in 1..=10 {
         let mut stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
-        // The first bytes of an auth packet of 400 bytes.
+        // Send only the first bytes of an auth packet of 400 bytes.
         stream.write_all(&[1, 0x90, 4]).await.unwrap();
         silent.push(stream);
     }
@@ -177,7 +178,7 @@ async fn remotes_that_stop_half_way_block_no_other_handshake() {
         let stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
         let public_key = own.public_key();
         let answered = timeout(SECOND, initiate(stream, &key(), &public_key)).await;
-        // It never sends Hello.
+        // This client never sends Hello.
         mute.push(answered.expect("gets its turn").unwrap());
     }
 }
@@ -260,7 +261,7 @@ async fn silent_connections_make_nobody_wait_longer_than_a_second() {
     let begun = tokio::time::Instant::now();
     let stream = call_from(&caller, "20.99.1.1:1").await;
     honest.dial_over(stream, &key).await.expect("is admitted");
-    // The clients before it had a second each, seven at a time.
+    // The clients before the honest one had a second each, seven at a time.
     assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
     drop(silent);
 }

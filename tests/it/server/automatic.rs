@@ -9,7 +9,7 @@ use peermux::{Direction, DisconnectReason};
 
 use super::*;
 
-/// Four of the twelve seats are reserved for dialled peers.
+/// The server reserves four of its twelve seats for dialled peers.
 #[tokio::test(start_paused = true)]
 async fn the_seats_reserved_for_dialled_peers_are_filled_and_refilled() {
     let mut remotes = Vec::new();
@@ -37,7 +37,7 @@ async fn the_seats_reserved_for_dialled_peers_are_filled_and_refilled() {
     }
     no_dial(&mut script, SECOND).await;
 
-    // One fails, and another node is dialled instead.
+    // One dial fails, and another node is dialled instead.
     dials.remove(0).fail(RawError::Refused);
     dials.push(next_dial(&mut script).await);
     no_dial(&mut script, SECOND).await;
@@ -48,7 +48,7 @@ async fn the_seats_reserved_for_dialled_peers_are_filled_and_refilled() {
     }
     no_dial(&mut script, SECOND).await;
 
-    // Three of them disconnect, and three other nodes replace them.
+    // Three peers disconnect, and three other nodes replace them.
     for peer in server.peers().into_iter().take(3) {
         peer.disconnect(DisconnectReason::REQUESTED);
         dropped(&mut feed).await;
@@ -102,7 +102,7 @@ async fn a_node_that_dialled_us_is_dialled_only_after_it_has_left() {
     assert_eq!(next_dial(&mut script).await.addr().node_id(), remote.id());
 }
 
-/// A source without nodes at first.
+/// A source that has no nodes at first.
 struct Late(Option<tokio::sync::oneshot::Receiver<()>>, VecDeque<Enode>);
 
 impl AddressSource<Enode> for Late {

@@ -29,7 +29,7 @@ async fn told_reason(peer: &Peer) -> Option<DisconnectReason> {
     outcome.and_then(|outcome| outcome.error.reason())
 }
 
-/// Returns whether a dial was refused, after the Hello or before.
+/// Returns whether a node was refused, by the dial or after the Hello.
 async fn is_turned_away(dialled: Result<Peer, DialError>) -> bool {
     match dialled {
         Ok(peer) => told_reason(&peer).await == Some(DisconnectReason::REQUESTED),
@@ -115,7 +115,7 @@ async fn an_address_book_keeps_the_bans() {
     assert_eq!(book.banned_ip(ip).expect("kept").reason, "flood");
     assert!(is_banned(&server.dial(&node).await));
 
-    // A ban lifted in one place is lifted in both.
+    // A ban that is lifted in the book or in the server is lifted in both.
     assert!(book.unban(BanTarget::Node(node.node_id())));
     assert!(!server.unban(&node.node_id()));
     assert!(server.unban_ip(ip) && book.banned_ip(ip).is_none());
@@ -177,7 +177,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
     let neighbour = visit(&beside, "20.1.1.1:2").await.expect("let in");
     let peer = server.peer(&bad.id()).expect("connected");
     assert_eq!(peer.penalise(60, "spam"), 60);
-    // The penalty decays, and outlives the connection.
+    // The penalty decays, and it outlives the connection.
     server.kick(&bad.id());
     told.ended().await;
     tokio::time::advance(60 * SECOND).await;
@@ -208,7 +208,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
         assert!(!peer.is_ending());
     }
 
-    // With a local address, which many nodes may share, only the node is banned.
+    // A local address may be shared by many nodes, so only the node is banned, not the address.
     let (local, other) = (remote().await, remote().await);
     visit(&local, "127.0.0.1:1").await.expect("let in");
     server

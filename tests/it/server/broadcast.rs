@@ -12,7 +12,8 @@ messages! {
     }
 }
 
-/// Sends the sizes that it reads to `heard`. Without `heard` it reads nothing.
+/// Returns a protocol that sends the sizes of what it reads to `heard`. Without `heard` it reads
+/// nothing.
 fn blocks(heard: Option<mpsc::Sender<usize>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(4);
     let definition = Protocol::typed::<Blocks>("blocks", 1).limits(limits);

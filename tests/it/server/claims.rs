@@ -27,8 +27,8 @@ fn auth(key: &SecretKey, to: &Server) -> Vec<u8> {
     sealed.expect("sealed").1.to_vec()
 }
 
-/// Returns a server's answer to an auth of `key` before any proof. It is the number of bytes after
-/// the ack, and the seconds of silence until the connection ends.
+/// Returns a server's answer to an auth of `key`, before `key` is proven. The answer is the number
+/// of bytes after the ack, and the seconds of silence until the connection ends.
 async fn answer(server: &Server, key: &SecretKey) -> (usize, u64) {
     let auth = auth(key, server);
     let (mut near, far) = duplex(64 << 10);

@@ -17,7 +17,7 @@ use super::{idle, key};
 /// The number of nodes in addition to the bootnode.
 const NODES: usize = 5;
 
-/// Long enough for anything that happens on one machine.
+/// A deadline that is long enough for anything that happens on one machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const LOOPBACK: SocketAddr =
@@ -55,7 +55,8 @@ async fn find_each_other(version: impl Fn() -> Discovery) {
     for node in &nodes {
         has_peers(node, NODES - 1).await;
     }
-    // Without the bootnode, a newcomer finds and is found through one of the others.
+    // Without the bootnode, a newcomer finds the others, and is found, through one of the other
+    // nodes.
     bootnode.shutdown(DEADLINE).await.unwrap();
     let newcomer = start(version().with_bootnodes([nodes[0].record()])).await;
     has_peers(&newcomer, NODES).await;
@@ -65,7 +66,7 @@ fn v4_alone() -> Discovery {
     Discovery::new().with_v4(fast()).with_v5(None)
 }
 
-/// Repeats its search every second.
+/// Returns a configuration whose node repeats its search every second.
 fn fast() -> Discv4Config {
     let refresh = Duration::from_secs(1);
     Discv4Config::default().with_refresh_every(refresh)
@@ -81,7 +82,7 @@ async fn nodes_find_each_other_by_version_5() {
     find_each_other(|| Discovery::new().with_v4(None)).await;
 }
 
-/// Each looks up its neighbours when it starts, so later nodes find it.
+/// Each node looks up its neighbours when it starts, so nodes started later find it.
 #[tokio::test]
 async fn nodes_that_dial_nobody_are_found_by_version_5() {
     let version = || Discovery::new().with_v4(None);
@@ -213,7 +214,7 @@ async fn an_error_names_a_port_that_is_in_use() {
     );
 }
 
-/// Texts by name, as a DNS server holds them.
+/// The DNS texts by name, as a DNS server holds them.
 struct Zone(HashMap<String, String>);
 
 impl Resolver for Zone {
@@ -241,7 +242,7 @@ async fn nodes_of_a_list_in_the_dns_are_dialled() {
     has_peers(&server, listed.len()).await;
 }
 
-/// Returns a node that takes part but never dials.
+/// Returns a node that takes part in discovery but never dials.
 fn found_only(key: SecretKey, discovery: Discovery) -> ServerBuilder {
     let builder = Server::builder(key).protocol(idle("found"));
     let builder = builder.listen(LOOPBACK).discovery(discovery);
@@ -282,7 +283,7 @@ async fn kept(v4: &Discv4, nodes: &[NodeId]) {
         kept.len() == nodes.len()
     };
     while !worth_keeping().await {
-        // An answer in transit is then late, and the node must start again.
+        // After this jump, an answer in transit is late, and its node must start again.
         later(Duration::from_secs(301)).await;
         answered(v4, nodes, Instant::now()).await;
     }
@@ -371,14 +372,14 @@ async fn nodes_worth_keeping_are_reported_at_the_end_if_the_filter_accepts_their
     assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
 }
 
-/// Nodes with unwanted records are found first, and are not dialled.
+/// Nodes with unwanted records are found first, but they are not dialled.
 async fn only_wanted_records_are_dialled(version: impl Fn() -> Discovery) {
     let boot = found_only(key(), version()).start().await.unwrap();
     let with_boot = || version().with_bootnodes([boot.record()]);
     let with_shop = async |number: u8| {
         let server = found_only(key(), with_boot()).record_entry("shop", &number);
         let server = server.start().await.unwrap();
-        // A node that never dials does not search by version 5 either.
+        // A node that never dials does not search by version 5 on its own, so start a lookup here.
         if let Some(v5) = server.discv5() {
             v5.lookup(&boot.id()).await.expect("it runs");
         }

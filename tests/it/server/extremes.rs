@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Longer than a loopback connection takes with any settings.
+/// A deadline longer than a loopback connection takes with any settings.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings that are neither a time nor a count.
@@ -18,11 +18,11 @@ const NO_NUMBERS: [&str; 6] = [
     "peer/recording",
 ];
 
-/// The extreme values of the settings' types at one end.
+/// One extreme value for each type of setting: all the largest, or all the smallest.
 type End = [Value; 3];
 
 fn largest() -> End {
-    // `Duration::MAX`, `usize::MAX`, and `u32::MAX` for smaller types.
+    // These are `Duration::MAX`, `usize::MAX`, and `u32::MAX` for smaller types.
     [
         json!("18446744073709551615s 999ms 999us 999ns"),
         json!(usize::MAX),
@@ -64,12 +64,12 @@ fn configurations(end: &End) -> Vec<(String, ServerConfig)> {
             Some((setting.clone(), config))
         })
         .collect();
-    // All but the lists and the address.
+    // All settings but the lists and the address were found.
     assert_eq!(settings.len() - found.len(), 6, "{settings:?}");
     found
 }
 
-/// Echoes each message.
+/// Returns a protocol that echoes each message.
 fn echo() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|_, mut conn: ProtocolConn<Message>| async move {
         while let Some(message) = conn.recv().await? {
@@ -79,7 +79,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Sends one message, and disconnects when it is returned.
+/// Returns a protocol that sends one message, and disconnects when the message is returned.
 fn ask() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|peer, mut conn: ProtocolConn<Message>| async move {
         conn.send(&Message::new(0, "hello")).await?;
@@ -92,13 +92,13 @@ fn ask() -> Protocol {
 /// How far two nodes with these settings get.
 #[derive(Debug, PartialEq)]
 enum Reached {
-    /// The setting is refused, and the error names it like this.
+    /// The setting is refused, and the error gives it this name.
     Refused(String),
-    /// They start and stop, but do not connect.
+    /// The two nodes start and stop, but do not connect.
     Apart,
-    /// They connect, but one of them ends the connection.
+    /// The two nodes connect, but one of them ends the connection.
     Silent,
-    /// They connect and exchange messages.
+    /// The two nodes connect and exchange messages.
     Talk,
 }
 
@@ -160,9 +160,10 @@ async fn each_setting_works_at_zero_or_is_refused_at_the_start() {
             }
             "memory/per_peer" => Reached::Refused("memory.per_peer".into()),
             "memory/per_node" => Reached::Refused("memory.per_node".into()),
-            // No peers, no set-ups, or no time for them.
+            // These settings allow no peers, or no set-ups.
             "max_peers" | "setup_rate/burst" => Reached::Apart,
-            // What is ready at once needs no time.
+            // A set-up that is ready at once succeeds even without time, so the result is not
+            // checked.
             "setup_timeout" => continue,
             _ => Reached::Talk,
         };

@@ -51,22 +51,22 @@ async fn a_slot_is_released_once() {
     let key = *server.enode().public_key();
     let peer = first.dial_over(caller.call(from(1)).await, &key).await;
     let peer = peer.expect("connects");
-    // This takes the slot that the first one released after its set-up.
+    // This connection takes the slot that the first one released after its set-up.
     let mut slow = caller.call(from(2)).await;
     slow.write_u8(1).await.expect("is open");
     peer.disconnect(DisconnectReason::REQUESTED);
     peer.ended().await;
-    // The end of the first one releases no second slot.
+    // The end of the first connection releases no second slot.
     let waiting = third.dial_over(caller.call(from(3)).await, &key);
     tokio::pin!(waiting);
     let early = timeout(SECOND / 2, &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
-    // The slow one has made no progress for a second.
+    // By then, the slow connection has made no progress for a second, and gives up its slot.
     let late = timeout(SECOND, waiting).await.expect("in time");
     assert_eq!(late.expect("connects").id(), server.id());
 }
 
-/// Formerly it kept its slot for up to 2 s after the Disconnect.
+/// Formerly, such a client kept its slot for up to 2 s after the Disconnect.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_fails_at_hello_and_stays_frees_its_slot() {
     let (listener, caller) = memory_listener();

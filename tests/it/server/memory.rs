@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
-/// Sends 1 MiB repeatedly to each peer that asks.
+/// Returns a protocol that sends 1 MiB repeatedly to each peer that asks.
 fn generous() -> Protocol {
     Protocol::builder("bulk", 1, 1).run(|_, mut conn| async move {
         conn.recv().await?;
@@ -22,7 +22,7 @@ fn generous() -> Protocol {
     })
 }
 
-/// Echoes each message.
+/// Returns a protocol that echoes each message.
 fn echo() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|_, mut conn| async move {
         while let Some(message) = conn.recv().await? {
@@ -32,7 +32,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Sends requests and never reads the answers.
+/// Returns a protocol that sends requests and never reads the answers.
 fn greedy() -> Protocol {
     let narrow = ProtocolLimits::default().with_queue_messages(1);
     Protocol::builder("bulk", 1, 1)

@@ -43,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Longer than any wait of a server.
+/// A time longer than any wait of a server.
 const LONG: Duration = Duration::from_secs(1000);
 
 fn key() -> SecretKey {

@@ -15,7 +15,7 @@ use super::*;
 const IP: [u8; 4] = [9, 8, 7, 6];
 const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// The router's next behaviour, instead of its usual one.
+/// What the router does next instead of its usual behaviour.
 #[derive(Debug, Clone, Copy)]
 enum Turn {
     Refuses,
@@ -29,7 +29,7 @@ struct State {
     ip: IpAddr,
     lease: Option<Duration>,
     turns: VecDeque<Turn>,
-    /// How many times its address was requested.
+    /// How many times the router's address was requested.
     checks: usize,
     /// When a mapping was requested, in seconds from the start.
     asked: Vec<u64>,
@@ -153,7 +153,7 @@ async fn a_new_address_of_the_router_is_noticed() {
     router.with(|state| state.ip = [9, 8, 7, 5].into());
     assert_eq!(next_record(&mut records).await, "9.8.7.5:4000?discport=0");
     assert!(before.elapsed() <= Duration::from_secs(120));
-    // An address that others cannot dial does not count.
+    // A router's address that others cannot dial does not count.
     for hidden in [[192, 168, 0, 1], [100, 64, 0, 1], [0, 0, 0, 0]] {
         router.with(|state| state.ip = hidden.into());
         let local = server.local_addr().expect("it listens");
@@ -177,12 +177,12 @@ async fn a_router_that_fails_is_asked_again_and_the_server_continues() {
         next_record(&mut server.watch_record()).await,
         "9.8.7.6:4000?discport=0"
     );
-    // The hanging request took 30 s.
+    // The request that hung took 30 s.
     assert_eq!(router.asked(), [0, 15, 45, 135, 255]);
     router.with(|state| state.turns = vec![Turn::Refuses; 100].into());
     let mut records = server.watch_record();
     let local = server.local_addr().expect("it listens");
-    // The lease has expired.
+    // The lease of the mapping has expired.
     assert_eq!(
         next_record(&mut records).await,
         format!("{local}?discport=0")

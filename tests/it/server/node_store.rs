@@ -18,7 +18,7 @@ use tokio::io::{DuplexStream, duplex};
 
 use super::*;
 
-/// Knows some nodes, and records all reports.
+/// A store that knows some nodes, and records all reports.
 #[derive(Debug, Clone, Default)]
 struct Notebook(Arc<Mutex<Notes>>);
 
@@ -135,13 +135,14 @@ async fn a_node_that_refuses_counts_as_there() {
 async fn only_unreachability_counts_against_a_node() {
     let node = stranger(&public(1));
     let of_code = |code| RawError::from(io::Error::from_raw_os_error(code));
-    // Timed out, refused, host unreachable.
+    // These codes mean: timed out, refused, host unreachable.
     for unreachable in [110, 111, 113].map(of_code) {
         let (builder, script) = scripted();
         let told = dialled(builder, script, &node, |dial| dial.fail(unreachable)).await;
         assert_eq!(told, (vec!["failed"], Some(DialOutcome::Unreachable)));
     }
-    // Not permitted; out of memory, descriptors, buffers and ports; no such family, no route.
+    // These codes mean: not permitted; out of memory, descriptors, buffers and ports; no such
+    // address family, no route to the network.
     for own in [1, 12, 24, 105, 99, 97, 101].map(of_code) {
         let (builder, script) = scripted();
         let told = dialled(builder, script, &node, |dial| dial.fail(own)).await;
@@ -149,7 +150,7 @@ async fn only_unreachability_counts_against_a_node() {
     }
 }
 
-/// Any node that knows our key can make an ack, but no frame after it.
+/// Any node that knows our key can make an ack, but no frame after the ack.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_prove_its_key_counts_as_unreachable() {
     let (node, impostor) = (stranger(&public(1)), remote().await);
@@ -194,7 +195,7 @@ async fn banned_nodes_are_neither_dialled_nor_admitted() {
 
     let stream = caller.call("20.3.1.1:9".parse().unwrap()).await;
     let key = *server.enode().public_key();
-    // It is refused once it has proven its identity.
+    // The node is refused once it has proven its identity.
     let peer = remote.dial_over(stream, &key).await.expect("connects");
     peer.ended().await;
     let ConnectionEvent::InboundFailed {
@@ -210,7 +211,7 @@ async fn banned_nodes_are_neither_dialled_nor_admitted() {
     assert!(matches!(*error, SetupError::Banned { .. }), "{error}");
 }
 
-/// Connects to a different address from the given one, as can happen with a name.
+/// A dialer that connects to a different address from the given one. This can happen with a name.
 struct Astray(SocketAddr);
 
 impl Dialer for Astray {
@@ -266,7 +267,7 @@ async fn an_ipv4_address_that_a_socket_shows_inside_an_ipv6_one_is_the_ipv4_addr
     );
 }
 
-/// The same with a real address book.
+/// The store in this test is a real address book.
 #[tokio::test]
 async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     let clock = SteadyClock::starting_at(SystemTime::UNIX_EPOCH + 1_000_000 * LONG);

@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 
 use super::*;
 
-/// Panics at every call, except when asked for a ban.
+/// A store that panics at every call, except when asked for a ban.
 #[derive(Debug)]
 struct Fragile;
 
@@ -69,7 +69,7 @@ async fn a_node_store_that_panics_ends_no_connection() {
     }
 }
 
-/// Panics when asked for a ban.
+/// A store that panics when asked for a ban.
 #[derive(Debug)]
 struct Speechless;
 
@@ -96,7 +96,7 @@ async fn a_node_is_refused_if_the_ban_check_panics() {
     }
 }
 
-/// Has one node to probe.
+/// A store that has one node to probe.
 #[derive(Debug)]
 struct Doubtful(Enode);
 

@@ -48,7 +48,7 @@ impl NodeStore for Doubtful {
     }
 }
 
-/// Connects to a different address from the given one, as can happen with a name.
+/// A dialer that connects to a different address from the given one. This can happen with a name.
 struct Astray;
 
 impl Dialer for Astray {

@@ -14,7 +14,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::*;
 
-/// Connects through a proxy, which also resolves names.
+/// A dialer that connects through a proxy, which also resolves names.
 struct ProxyDialer {
     proxy: SocketAddr,
 }

@@ -10,7 +10,7 @@ use super::*;
 
 type Log = Arc<Mutex<Vec<u8>>>;
 
-/// Forwards all bytes and records them.
+/// A stream that forwards all bytes and records them.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, log: Log) {
     let mut bytes = [0; 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
@@ -24,7 +24,7 @@ async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
 struct Run {
     /// The bytes that each side sent until both were connected.
     sent: [Vec<u8>; 2],
-    /// When an unreachable node is dialled, since the start.
+    /// The times of the dials of an unreachable node, since the start.
     dials: Vec<Duration>,
 }
 

@@ -135,7 +135,7 @@ async fn private_addresses_have_no_bound_unless_they_hide_others() {
 
 /// The limits on strangers do not apply to a whitelisted network.
 ///
-/// The limit on peers does.
+/// The limit on the number of peers does apply.
 #[tokio::test(start_paused = true)]
 async fn whitelisted_addresses_are_not_strangers() {
     let (listener, caller) = memory_listener();
@@ -146,7 +146,8 @@ async fn whitelisted_addresses_are_not_strangers() {
     });
     let server = called(builder, listener).await;
     let mut visitors = Vec::new();
-    // All have one address: no throttle, no network share, no rate and no reserved seats apply.
+    // All visitors have one address, so no throttle, no network share, no rate and no reserved
+    // seats apply to them.
     for port in 1..=28 {
         let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
         dialled.expect("no stranger");

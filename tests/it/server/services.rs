@@ -1,4 +1,4 @@
-//! The parts that a server needs, and a runtime.
+//! The services and the runtime that a server needs.
 
 use futures::FutureExt;
 use peermux::comm::{Comm, CommStartError, Config, Secp256k1Identity};

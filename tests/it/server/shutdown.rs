@@ -18,7 +18,7 @@ async fn a_remote_that_has_received_hello_is_notified_of_the_end() {
     let server_key = *server.enode().public_key();
     let authenticated = initiate(stream, &key(), &server_key).await.unwrap();
     let mut remote = Scripted::before_hello(authenticated);
-    // The server's Hello; ours is not sent.
+    // This message is the server's Hello. The remote sends none.
     assert_eq!(remote.expect().await.id, 0);
     let (ended, reason) = tokio::join!(server.shutdown(LONG), remote.disconnected());
     ended.expect("in time");
@@ -37,7 +37,8 @@ async fn a_silent_remote_does_not_delay_the_end() {
     assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
 }
 
-/// Starts a server that sends up to `count` messages of 16 KiB. Its peer has read the first.
+/// Starts a server that sends up to `count` messages of 16 KiB. Its peer has read the first
+/// message.
 async fn flooded(count: usize) -> (Server, Scripted) {
     let limits = ProtocolLimits::default().with_queue_messages(count.min(256));
     let floods = Protocol::builder("flood", 1, 1).limits(limits);
@@ -63,7 +64,8 @@ async fn flooded(count: usize) -> (Server, Scripted) {
     (server, remote)
 }
 
-/// Reads a message every 100 ms until the Disconnect. Returns their number and the reason.
+/// Reads a message every 100 ms until the Disconnect. Returns the number of messages, and the
+/// reason.
 async fn read_slowly(mut remote: Scripted) -> (usize, Option<DisconnectReason>) {
     let mut messages = 0;
     loop {

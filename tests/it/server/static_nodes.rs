@@ -63,7 +63,7 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
-/// This includes a ban from before it was added: nobody has to add it again.
+/// This also holds for a ban from before the node was added. Nobody has to add the node again.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     const BAN: Duration = Duration::from_secs(100);
@@ -133,7 +133,7 @@ async fn a_failed_static_dial_is_not_repeated_too_soon() {
     assert!(gap >= 35 * SECOND && gap < 48 * SECOND, "{gap:?}");
 }
 
-/// A caller does not wait for a static node's next attempt.
+/// Checks that a caller's dial does not wait for a static node's next attempt.
 async fn dialled_at_once(
     server: &Server,
     node: &Enode,
@@ -185,7 +185,8 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     for node in &nodes {
         server.add_static(node.clone()).await.unwrap();
     }
-    // The first waits after a failure, the second is being dialled, the third waits for the slot.
+    // The first node waits after a failure, the second is being dialled, and the third waits for
+    // the slot.
     next_dial(&mut script).await.fail(RawError::Refused);
     let mut dial = next_dial(&mut script).await;
     for node in nodes.iter().rev() {
@@ -242,7 +243,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
-/// Otherwise a node could reconnect to make us dial as often as it likes.
+/// If it were, a node could reconnect to make us dial arbitrarily often.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_comes_and_goes_is_not_dialled_more_often() {
     let gap = 35 * SECOND;
@@ -315,7 +316,7 @@ async fn a_node_that_can_never_be_dialled_cannot_be_a_static_node() {
     assert_eq!(error, Err(StaticNodeError::Stopped));
 }
 
-/// It returns at another address, since its old port may be in use by then.
+/// The node returns at another address, since its old port may be in use.
 #[tokio::test]
 async fn a_killed_static_node_is_reconnected_at_its_new_address() {
     let node_key = key();
@@ -335,7 +336,7 @@ async fn a_killed_static_node_is_reconnected_at_its_new_address() {
     added(&mut feed).await;
     drop(remote);
     dropped(&mut feed).await;
-    // The dials fail while it is down.
+    // The dials fail while the node is down.
     for _ in 0..3 {
         let event = told(&mut failures).await;
         assert!(

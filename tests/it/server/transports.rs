@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 
-/// Panics when told to.
+/// A stream that panics when told to.
 struct Fragile {
     stream: DuplexStream,
     on_use: Arc<AtomicBool>,

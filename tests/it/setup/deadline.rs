@@ -95,9 +95,9 @@ async fn a_set_up_may_have_unlimited_time() {
     assert_eq!(dialled.expect("a peer").id(), listener.id());
 }
 
-/// Oversized and malformed Hellos, under their own id and under a subprotocol's.
+/// Sends oversized and malformed Hellos, under Hello's own id and under a subprotocol's.
 ///
-/// The remote reads at most our Hello, and a Disconnect or the end.
+/// The remote reads at most our Hello, and then a Disconnect or the end of the stream.
 #[tokio::test(start_paused = true)]
 async fn malicious_hellos_end_the_connection() {
     let name = |length: usize| vec![b'a'; length];

@@ -138,7 +138,7 @@ async fn a_hello_with_another_key_is_an_unexpected_identity_on_either_side() {
     }
 }
 
-/// Sends one first message instead of Hello, and returns the other side's error.
+/// Sends one first message instead of a Hello, and returns the other side's error.
 async fn first_message(id: u64, payload: Vec<u8>) -> SetupError {
     let (near, far) = authenticated().await;
     let near_hello = hello(&near.key);
@@ -179,7 +179,7 @@ async fn first_messages_other_than_hello_are_distinguished() {
     assert!(matches!(error, SetupError::Hello(_)), "{error}");
     assert_eq!(error.reason(), Some(DisconnectReason::BREACH_OF_PROTOCOL));
 
-    // Version 5, empty name, no capabilities, port 0, empty key.
+    // This Hello has version 5, an empty name, no capabilities, port 0 and an empty key.
     let error = first_message(ids::HELLO, vec![0xc5, 0x05, 0x80, 0xc0, 0x80, 0x80]).await;
     assert!(
         matches!(&error, SetupError::Hello(HelloError::KeyLength { .. })),

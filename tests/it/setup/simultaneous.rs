@@ -40,7 +40,7 @@ fn keys() -> (SecretKey, SecretKey) {
     if id(&a) < id(&b) { (a, b) } else { (b, a) }
 }
 
-/// Dials after a wait. The connection takes one latency to open, as with TCP.
+/// Dials after a wait. As with TCP, the connection takes one latency to open.
 async fn dial(
     from: &Server,
     to: &Server,
@@ -157,7 +157,7 @@ impl Unruly {
         let remote = *to.enode().public_key();
         tokio::spawn(async move {
             sleep(latency).await;
-            // The refused side sees the refusal at its end.
+            // The refused side notices the refusal when its connection ends.
             let _ = to.accept_over(far).await;
         });
         sleep(latency * 2).await;

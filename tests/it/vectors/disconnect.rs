@@ -18,7 +18,7 @@ fn disconnect_payloads() {
     for case in cases("disconnect_payloads") {
         let decoded = decode_disconnect(&bytes(case, "payload"), false);
         assert_eq!(decoded, wanted(case), "{case}");
-        // Where go-ethereum has the same reason, our name for it is the same.
+        // Where go-ethereum has the same reason, our name for the reason is the same.
         if let Some(reason) = decoded.filter(|reason| case["upstream_reason"] == reason.0) {
             assert_eq!(reason.to_string(), text(case, "upstream_name"));
         }

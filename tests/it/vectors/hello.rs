@@ -9,8 +9,8 @@ fn hello_payloads() {
         let name = text(case, "name");
         let result = Hello::decode(&bytes(case, "payload"));
         if name == "id not on curve (all 0x01)" {
-            // go-ethereum decodes it, then refuses it because it is not the handshake's key. Our
-            // key type accepts only points on the curve, so decoding itself fails.
+            // go-ethereum decodes this Hello, then refuses it because its key is not the
+            // handshake's. Our key type accepts only points on the curve, so decoding itself fails.
             let error = result.unwrap_err();
             assert_eq!(error, HelloError::KeyNotOnCurve);
             assert_eq!(error.reason(), DisconnectReason::UNEXPECTED_IDENTITY);

@@ -46,7 +46,8 @@ fn check(case: &Value, node: &Node) {
     assert_eq!(u64::from(udp), number(case, "udp"), "{input}");
 }
 
-/// Returns go-ethereum's text for the same error. It reports several as invalid signatures.
+/// Returns go-ethereum's text for the same error. go-ethereum reports several errors as invalid
+/// signatures.
 fn upstream_wording(error: &NodeError) -> &'static str {
     match error {
         NodeError::UnknownForm { .. } => "missing 'enr:' prefix",

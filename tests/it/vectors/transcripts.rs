@@ -49,8 +49,8 @@ fn identities_and_bindings() {
 }
 
 /// Writes the frame and compares it with the transcript. Snappy encoders differ, so a compressed
-/// frame is written from its compressed data. If written from its payload, it only has to
-/// round-trip.
+/// frame is written from the transcript's compressed data. A frame that is written from its payload
+/// only has to round-trip.
 fn write(direction: &mut Direction, frame: &Value) -> BytesMut {
     let id = frame["msg_id"].as_u64().unwrap();
     let frame_data = hex(frame, "frame_data");
@@ -72,7 +72,7 @@ fn read(direction: &mut Direction, frame: &Value, wire: &mut BytesMut) {
         .ingress
         .set_snappy(frame["snappy"].as_bool().unwrap());
     let size = frame["wire_len"].as_u64().unwrap() as usize;
-    // Byte by byte, as on the slowest connection.
+    // The bytes arrive one by one, as on the slowest connection.
     for available in 0..size {
         match direction.ingress.open(&mut wire[..available]).unwrap() {
             Opened::NeedMore { total } => {
