@@ -1,9 +1,10 @@
 //! The CPU time that strangers can make a node spend on inbound connections.
 //!
-//! It measures complete set-ups and invalid auth packets, and how many of each one core handles.
+//! The benchmark measures complete set-ups and invalid auth packets, and how many of each one core
+//! handles.
 //!
-//! `cargo bench --bench admission`. The node counts its own CPU time; the callers are in another
-//! process, started from this binary.
+//! Run it with `cargo bench --bench admission`. The node counts its own CPU time; the callers are
+//! in another process, started from this binary.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -25,7 +26,7 @@ use machine::{Spread, cpu_seconds};
 
 const CALLS: usize = 2000;
 const RUNS: usize = 5;
-/// Concurrent callers.
+/// The number of concurrent callers.
 const CALLERS: usize = 8;
 const CALLER: &str = "PEERMUX_BENCH_CALLER";
 const WHOLE: &str = "set-up, peer and end";
@@ -46,7 +47,7 @@ async fn answer() {
     let server = Server::builder(SecretKey::generate())
         .protocol(idle())
         .listen("127.0.0.1:0".parse().unwrap())
-        // Peers that leave are removed a moment later.
+        // The limit is generous, because peers that leave are removed only a moment later.
         .configure(|config| config.with_max_peers(CALLS))
         .start()
         .await
@@ -113,11 +114,11 @@ async fn call_falsely(node: &Enode) {
     let addr = node.endpoint().and_then(Endpoint::socket_addr).unwrap();
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let mut packet = LENGTH.to_be_bytes().to_vec();
-    // A valid public key, so that the node has to compute with it.
+    // The packet has a valid public key, so that the node has to compute with it.
     packet.push(4);
     packet.extend(SecretKey::generate().public_key().to_bytes());
     packet.resize(usize::from(LENGTH) + 2, 7);
     stream.write_all(&packet).await.unwrap();
-    // The connection may also be reset.
+    // An error is ignored, since the connection may also be reset.
     stream.read_to_end(&mut Vec::new()).await.ok();
 }

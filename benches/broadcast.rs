@@ -2,8 +2,9 @@
 //!
 //!     cargo bench -p peermux --bench broadcast [-- --quick]
 //!
-//! The peers are bare connections in another process, which read everything. Both ways are measured
-//! in turns, each in a new process. Memory is the peak resident memory above the idle node.
+//! The peers are bare connections in another process, which read everything. The broadcast and the
+//! sends are measured in turns, each in a new process. Memory is the peak resident memory above
+//! that of the idle node.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -126,8 +127,8 @@ async fn node(peers: usize) {
     }
 }
 
-/// Returns a random block. If Snappy should halve it, earlier pieces are repeated in between, as
-/// hashes and addresses are in real blocks.
+/// Returns a random block. If Snappy should halve it, earlier pieces are repeated between new ones.
+/// In real blocks, hashes and addresses are repeated in this way.
 fn block(data: &str) -> Bytes {
     let mut rng = rand::rng();
     let mut block: Vec<u8> = Vec::with_capacity(SIZE + 32);

@@ -1,8 +1,8 @@
 //! The cost of the communication layer over loopback TCP.
 //!
-//! It measures messages of 1 KiB, compared with a raw subprotocol, and a thousand concurrent calls
-//! that wait for twenty acknowledgements each. It prints medians of interleaved runs with their
-//! spread.
+//! The benchmark measures messages of 1 KiB, compared with a raw subprotocol. It also measures a
+//! thousand concurrent calls that wait for twenty acknowledgements each. It prints medians of
+//! interleaved runs with their spread.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ const MESSAGES: u64 = 20_000;
 const SIZE: usize = 1 << 10;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The tags of messages that are counted and of messages that are answered.
+/// The tag of messages that are counted, and the tag of messages that are answered.
 const COUNTED: u64 = 0;
 const ANSWERED: u64 = 1;
 

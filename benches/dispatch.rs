@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 const SIZES: [usize; 3] = [16, 1 << 10, 32 << 10];
 
-/// Messages queued before the receiver reads them, within the bounds of a protocol.
+/// Messages queued before the receiver reads them, which is within a protocol's bounds.
 const BURST: u64 = 64;
 
 fn runtime() -> Runtime {
@@ -43,7 +43,7 @@ async fn bursts(from: &ProtocolConn, to: &mut ProtocolConn, size: usize, count: 
     started.elapsed()
 }
 
-/// The bounded queue without frames and routing.
+/// Measures the bounded queue without frames and routing.
 fn queue(c: &mut Criterion) {
     let runtime = runtime();
     let mut group = c.benchmark_group("dispatch/queue");
@@ -71,8 +71,8 @@ fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     (protocol, lent)
 }
 
-/// The whole path between two handlers on one thread, over an in-memory stream. It includes
-/// sealing, opening, routing among several protocols, and the queue.
+/// Measures the whole path between two handlers on one thread, over an in-memory stream. It
+/// includes sealing, opening, routing among several protocols, and the queue.
 fn peers(c: &mut Criterion) {
     let runtime = runtime();
     let mut group = c.benchmark_group("dispatch/peers");

@@ -1,11 +1,12 @@
 //! The memory of an idle peer, including the server.
 //!
-//! It counts only one end; the remotes are in another process.
+//! The benchmark counts only the node's end; the remotes are in another process.
 //!
-//! `cargo bench --bench idle`. Each measurement starts this program as a node, which starts it
-//! again as its remotes. The node first runs and stops a server with a few peers, so that code and
-//! tables that are loaded once do not count. Then it measures its memory, starts the server,
-//! connects the peers, and idles until silent connections have released their buffers.
+//! Run it with `cargo bench --bench idle`. Each measurement starts this program as a node, and the
+//! node starts the program again as its remotes. The node first runs and stops a server with a few
+//! peers, so that code and tables that are loaded once do not count. Then it measures its memory,
+//! starts the server, connects the peers, and idles until silent connections have released their
+//! buffers.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -26,11 +27,11 @@ use machine::{Spread, more_files, resident_kib};
 
 const PEERS: [usize; 2] = [100, 1000];
 const RUNS: usize = 3;
-/// The number of peers that load code and tables in advance.
+/// The number of peers that are connected first to load code and tables.
 const WARM_UP: usize = 20;
-/// Longer than the five seconds after which a silent connection releases its buffers.
+/// How long to idle before measuring. A silent connection releases its buffers after five seconds.
 const SILENCE: Duration = Duration::from_secs(8);
-/// Concurrent set-ups, fewer than the default limit of a node.
+/// The number of concurrent set-ups, lower than the default limit of a node.
 const SET_UPS: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,6 @@
-//! Many peers of one node that send to it concurrently.
+//! Many peers that send to one node concurrently.
 //!
-//! The peers are peermux, whatever the node is.
+//! The peers are always peermux, whichever implementation the node is.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::options::Options;
 const PEERS: [usize; 4] = [1, 10, 100, 1000];
 const SIZE: usize = 1 << 10;
 
-/// The number of concurrent connects.
+/// The number of connects that are made concurrently.
 const CONNECTING: usize = 8;
 
 /// The peers of one node.
@@ -60,8 +60,8 @@ impl Crowd {
         self.runtime.block_on(async { sleep(time).await });
     }
 
-    /// Sends `count` messages from all peers in total. Returns their exact number and the seconds
-    /// it took.
+    /// Sends `count` messages from all peers in total. Returns the exact number of messages sent,
+    /// and the seconds that this took.
     fn send(&self, count: u64) -> Result<(u64, f64), Problem> {
         let each = (count / self.members.len() as u64).max(1);
         let started = Instant::now();

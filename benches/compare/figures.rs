@@ -35,7 +35,7 @@ pub(crate) struct Figure {
     pub(crate) section: Section,
     pub(crate) row: String,
     pub(crate) unit: Unit,
-    /// The implementation, or the dialling and the listening one.
+    /// The implementation, or for a pair of two, the dialling and the listening one.
     pub(crate) column: String,
     values: Vec<f64>,
 }

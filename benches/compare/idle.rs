@@ -9,10 +9,10 @@ use crate::options::Options;
 
 const PEERS: usize = 100;
 
-/// Longer than the 5 s after which a silent connection of ours releases its buffers.
+/// How long to wait before measuring. A silent connection of ours releases its buffers after 5 s.
 const SETTLE: Duration = Duration::from_secs(7);
 
-/// Measures new nodes of each kind. All settle at the same time.
+/// Measures new nodes of each kind. All nodes settle at the same time.
 pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) {
     let wanted = |kind: &Kind| options.wants(&format!("idle/{PEERS}/{}", kind.id()));
     let kinds: Vec<_> = kinds.iter().copied().filter(wanted).collect();
@@ -36,8 +36,8 @@ pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) 
     }
 }
 
-/// Starts a node with its peers. Returns its memory with only the first peer, which loads the code
-/// and tables that all share.
+/// Starts a node with its peers. Returns the node's memory with only the first peer, which loads
+/// the code and tables that all peers share.
 fn scene(kind: Kind) -> Option<(Kind, Served, f64, Crowd)> {
     let node = kind.serve();
     let mut crowd = Crowd::of(&node);

@@ -9,7 +9,7 @@ use crate::load::Load;
 use crate::process::Process;
 use crate::program::Program;
 
-/// More peers than in any measurement.
+/// A limit on peers that is higher than the number in any measurement.
 const MAX_PEERS: &str = "2000";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,8 @@ impl Kind {
         }
     }
 
-    /// Returns how many warm-up messages are sent, for code that is compiled at run time.
+    /// Returns how many messages are sent for warming up. Code that is compiled at run time needs
+    /// them.
     pub(crate) fn warm_up(self, load: Load, count: u64) -> u64 {
         match (self, load) {
             (Self::Peermux, _) | (_, Load::Handshake(_)) => 0,

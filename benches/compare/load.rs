@@ -69,7 +69,7 @@ impl Load {
         format!("{}/{number}", self.mode())
     }
 
-    /// Returns a count that is quick with every implementation.
+    /// Returns a count of messages that takes little time with every implementation.
     pub(crate) fn first_count(self) -> u64 {
         match self {
             Self::Handshake(_) => 20,
@@ -110,7 +110,7 @@ impl Load {
         }
     }
 
-    /// Returns the title of its CPU time in the table.
+    /// Returns the title of the load's CPU time in the table.
     pub(crate) fn title(self) -> String {
         match self {
             Self::Handshake(many) => format!("handshake, {many} at once"),

@@ -1,12 +1,13 @@
 //! Compares peermux with other implementations under the same load.
 //!
-//! They are go-ethereum's p2p package and EthereumJS, in one run with interleaved repetitions.
+//! The others are go-ethereum's p2p package and EthereumJS. All run in turns, with interleaved
+//! repetitions.
 //!
 //!     cargo bench -p peermux-cli --bench compare -- [--only sink/16] [--repetitions 9] [--quick]
 //!
 //! Each measurement uses two processes, of one implementation or of two. The dialler drives
-//! `bench/1`. Our programs are `peermux listen` and `peermux bench`, the others those of the
-//! interop tests. A table is printed to standard output; JSON and an SVG plot are written to
+//! `bench/1`. Our programs are `peermux listen` and `peermux bench`; the others are the programs of
+//! the interop tests. A table is printed to standard output. JSON and an SVG plot are written to
 //! `compare` below the target folder.
 #![allow(
     clippy::expect_used,

@@ -11,7 +11,7 @@ pub(crate) struct Pair {
     listener: Kind,
 }
 
-/// A pair with its number of messages.
+/// A pair with its number of messages per measurement.
 struct Run {
     pair: Pair,
     count: u64,
@@ -73,7 +73,7 @@ pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) 
     }
 }
 
-/// Finds the number of messages for one measurement. The tries warm up the listener.
+/// Finds the number of messages for one measurement. The tries for this also warm up the listener.
 fn calibrate(options: &Options, load: Load, pair: Pair, node: &Served) -> Option<Run> {
     let mut count = load.first_count();
     loop {

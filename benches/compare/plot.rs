@@ -28,7 +28,7 @@ type Plot<'a, 'b> = ChartContext<
     Cartesian2d<plotters::coord::types::RangedCoordf64, LogCoord<f64>>,
 >;
 
-/// Draws the messages per second, if any were measured. Returns whether it did.
+/// Draws the messages per second, if any were measured. Returns whether the plot was drawn.
 pub(crate) fn draw(figures: &Figures, path: &Path) -> Result<bool, Box<dyn Error>> {
     let bars = bars(figures);
     if bars.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn draw(figures: &Figures, path: &Path) -> Result<bool, Box<dyn Error
 /// One implementation's throughput with messages of one size.
 struct Bar {
     kind: Kind,
-    /// The index of the size.
+    /// The index of the message size on the axis.
     size: usize,
     summary: Summary,
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::program::Program;
 
-/// A process whose further output is discarded. It is ended when dropped.
+/// A process whose further output is discarded. The process is ended when this is dropped.
 pub(crate) struct Process {
     program: Program,
 }
@@ -15,7 +15,7 @@ impl Process {
         Self { program }
     }
 
-    /// Returns the CPU time of its threads in seconds, or `None` if it is unknown.
+    /// Returns the CPU time of all threads in seconds, or `None` if it is unknown.
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.program.id())).ok()?;
         let nanoseconds = threads.filter_map(|thread| {

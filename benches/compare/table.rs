@@ -6,7 +6,7 @@ use crate::machine;
 
 /// Returns one table per section.
 ///
-/// It contains a row for each load, a column for each pair, and ratios to ours.
+/// Each table contains a row for each load, a column for each pair, and ratios to ours.
 pub(crate) fn table(figures: &Figures) -> String {
     let sections = Section::ALL.into_iter().filter_map(|section| {
         let cells = figures.section(section);

@@ -55,7 +55,7 @@ fn cpu() -> f64 {
     nanos.expect("a number") / 1e9
 }
 
-/// Returns how many datagrams a socket had no room for.
+/// Returns how many datagrams were dropped because a socket had no room for them.
 fn lost(at: SocketAddr) -> u64 {
     let sockets = std::fs::read_to_string("/proc/net/udp").expect("Linux");
     let port = format!(":{:04X}", at.port());
@@ -70,8 +70,8 @@ fn lost(at: SocketAddr) -> u64 {
     drops.expect("the socket is there")
 }
 
-/// Returns how many datagrams a thread receives per second of its CPU time. Also
-/// returns how many bytes it allocated since before the flood.
+/// Returns how many datagrams a thread receives per second of its CPU time. Also returns how many
+/// bytes the process allocated since before the flood.
 fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     let socket = UdpSocket::bind(LOOPBACK).expect("a free port");
     let at = socket.local_addr().expect("bound");
@@ -85,7 +85,8 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     runtime.expect("a runtime").block_on(async {
         serve(socket).await;
         let flood = move || send(at, &[vec![0x5a; 200]], None, FLOOD);
-        // Include the allocations of the first packets.
+        // A short flood comes first, so that the baseline includes the allocations of the first
+        // packets.
         tokio::task::spawn_blocking(move || send(at, &[vec![0x5a; 200]], Some(1000), FLOOD / 10))
             .await
             .expect("no panic");
@@ -101,7 +102,7 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     })
 }
 
-/// Floods with packets of a wrong hash, compared with a loop that only receives.
+/// Floods with packets of a wrong hash. Compares discovery with a loop that only receives.
 pub(crate) fn refused_from_a_socket() {
     let (mut ratios, mut rates, mut growth) = (Vec::new(), Vec::new(), 0);
     for _ in 0..RUNS {
@@ -111,7 +112,7 @@ pub(crate) fn refused_from_a_socket() {
             tokio::spawn(async move {
                 let mut buffer = [0; 1281];
                 while socket.readable().await.is_ok() {
-                    // As many at a time as discovery receives.
+                    // The loop receives as many datagrams at a time as discovery does.
                     for _ in 0..32 {
                         if socket.try_recv_from(&mut buffer).is_err() {
                             break;
@@ -169,8 +170,8 @@ impl Pinger {
         now.expect("after 1970").as_secs()
     }
 
-    /// Returns whether a Ping is answered in time. It answers the other node's Pings in the
-    /// meantime.
+    /// Returns whether a Ping is answered in time. Meanwhile, answers the Pings of the node under
+    /// test.
     fn ping(&mut self) -> bool {
         self.sent += 1;
         let own = self.socket.local_addr().expect("bound");
@@ -227,7 +228,7 @@ pub(crate) fn beside_version_5() {
         to,
         sent,
     };
-    // The first ones prove both endpoints.
+    // The first Pings prove both endpoints.
     for _ in 0..3 {
         pinger.ping();
     }

@@ -6,8 +6,9 @@
 //! - a lookup among many nodes
 //! - the memory of a full table
 //!
-//! `cargo bench --bench discv4 --features discv4`. The lookup runs among a thousand nodes on
-//! loopback in this process, all of which join first; the rest is in memory.
+//! Run it with `cargo bench --bench discv4 --features discv4`. The lookup runs among a thousand
+//! nodes on loopback in this process, all of which join first. The other measurements are in
+//! memory.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -81,7 +82,7 @@ fn ping(key: &SecretKey, addr: SocketAddr, seq: u64, unix: u64) -> Sealed {
     ping.seal(key).expect("a short packet")
 }
 
-/// Answers a machine's requests to the nodes with these keys, until there are none.
+/// Answers a machine's requests to the nodes with these keys, until no request is left.
 fn serve(machine: &mut Machine, keys: &HashMap<SocketAddr, (SecretKey, NodeRecord)>, now: Now) {
     while let Some(transmit) = machine.poll_transmit() {
         let Some((key, record)) = keys.get(&transmit.to) else {
@@ -226,7 +227,7 @@ fn full_table() {
     for number in 1..=KNOWN {
         let key = key(number);
         let [_, a, b, c] = number.to_be_bytes();
-        // Each has its own /24.
+        // Each known node has its own /24.
         let addr = SocketAddr::from(([20 + a, b, c, 1], 30_303));
         let keys = HashMap::from([(addr, (key.clone(), record(&key, 160)))]);
         let ping = ping(&key, addr, 1, UNIX);
@@ -251,7 +252,8 @@ fn lookups() {
         let config = Discv4Config::default()
             .with_private_networks(true)
             .with_random_lookups(0)
-            // All nodes share this machine's processors while they join.
+            // The time limit is generous, because all nodes share this machine's processors while
+            // they join.
             .with_request_timeout(Duration::from_secs(1));
         let mut nodes: Vec<(Contact, Discv4)> = Vec::new();
         for number in 0..NODES {
@@ -263,7 +265,7 @@ fn lookups() {
                 .expect("a free port");
             let addr = node.local_addr().expect("a socket of its own");
             nodes.push((Contact::new(key.public_key(), addr, 0), node));
-            // One lookup after the other, so that they do not slow each other down.
+            // The lookups run one after the other, so that they do not slow each other down.
             let (own, node) = nodes.last().expect("a node");
             if number > 0 {
                 let seed = nodes[0].0.to_enode();

@@ -1,6 +1,6 @@
 //! The role of the attackers.
 //!
-//! Each reconnects from a different network and as a different node.
+//! Each attacker reconnects from a different network and as a different node.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ struct Spent {
 #[derive(Debug, Clone)]
 struct Target {
     node: Enode,
-    /// The address of the sink while the attack is discarded.
+    /// The address of the sink, while the attack goes there instead of to the node.
     sink: Option<SocketAddr>,
     spent: Arc<Spent>,
     next_source: Arc<AtomicUsize>,
@@ -106,7 +106,8 @@ async fn attack(node: &Enode, sink: SocketAddr) {
 
 fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
     let attack = Arc::new(all().find(|attack| attack.name == name).expect("an attack"));
-    // Shared, since the largest are as large as a message can be.
+    // The messages are shared between attackers, since the largest are as large as a message can
+    // be.
     let says: Arc<[_]> = attack.messages().into();
     let attacker = |number: usize| {
         let (attack, says, target) = (Arc::clone(&attack), Arc::clone(&says), target.clone());
@@ -165,7 +166,7 @@ async fn once(
     Ok(())
 }
 
-/// Connects as a peer, until the connection ends.
+/// Connects as a peer, and stays until the connection ends.
 async fn line(
     stream: TcpStream,
     talk: &Talk,
@@ -196,7 +197,7 @@ async fn line(
     }
 }
 
-/// A connection with the codec that seals its messages.
+/// A connection, and the codec that seals its messages.
 struct Line {
     codec: RlpxCodec,
     reader: Box<dyn AsyncRead + Send + Unpin>,
@@ -282,7 +283,7 @@ async fn discard(mut reader: impl AsyncRead + Unpin) {
     while let Ok(1..) = reader.read(&mut buffer).await {}
 }
 
-/// Returns a codec for messages that are discarded. It costs the same handshake.
+/// Returns a codec for messages that the sink discards. It costs the same handshake as a real one.
 async fn sealing(capabilities: Vec<Capability>) -> Result<RlpxCodec, Problem> {
     let (near, far) = duplex(16 << 10);
     let (key, other) = (SecretKey::generate(), SecretKey::generate());

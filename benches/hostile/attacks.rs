@@ -26,11 +26,11 @@ pub(crate) struct Attack {
 }
 
 pub(crate) enum How {
-    /// Sends this and nothing more.
+    /// Sends these bytes and nothing more.
     Unproven(fn(&Enode) -> Vec<u8>),
-    /// Sends this, is refused by a node without seats, and keeps its sockets open.
+    /// Sends these bytes, is refused by a node without seats, and keeps its sockets open.
     Refused(fn(&Enode) -> Vec<u8>),
-    /// Becomes a peer with these capabilities and repeats its messages.
+    /// Becomes a peer with the capabilities of the `Talk`, and repeats its messages.
     Peer(Talk),
     /// Becomes a peer and leaves, repeatedly.
     Passing,
@@ -40,20 +40,20 @@ pub(crate) enum How {
 
 pub(crate) struct Talk {
     pub(crate) capabilities: fn() -> Vec<Capability>,
-    /// The identity that it proves first in comm.
+    /// The identity that the attacker proves first in comm.
     pub(crate) identity: Option<fn() -> Arc<dyn IdentityProvider>>,
     pub(crate) beat: fn() -> Vec<RawMessage>,
     /// Whether each connection has its own messages.
     pub(crate) own: bool,
-    /// How many of the messages only the first attacker sends, and only once.
+    /// How many of the messages only the first attacker sends. It sends each of them only once.
     pub(crate) once: usize,
     /// The pause between two beats.
     pub(crate) pause: Duration,
     /// How many bytes are written per beat.
     pub(crate) at_once: usize,
-    /// Whether it reads what the node sends.
+    /// Whether the attacker reads what the node sends.
     pub(crate) reads: bool,
-    /// Memory of the connection outside the budgets, in bytes.
+    /// The memory of one connection outside the budgets, in bytes.
     pub(crate) allowance: usize,
 }
 
@@ -69,8 +69,8 @@ const PEER: Talk = Talk {
     allowance: 64 << 10,
 };
 
-/// Makes the node send messages that it does not read. One message per waiting sender is not
-/// counted, and messages that are being sealed may exceed the budget.
+/// A peer that makes the node send messages and does not read them. One message per waiting sender
+/// is not counted, and messages that are being sealed may exceed the budget.
 const ASKER: Talk = Talk {
     allowance: (64 << 10) + 2 * FOR_STRANGERS,
     ..PEER
@@ -100,8 +100,8 @@ impl Attack {
         }
     }
 
-    /// Returns what the node remembers of an ended connection in bytes. It keeps 4,096 identities
-    /// for an hour.
+    /// Returns the memory that the node keeps for an ended connection, in bytes. The node keeps
+    /// 4,096 identities for an hour.
     pub(crate) fn remembered(&self) -> usize {
         match &self.how {
             How::Peer(talk) if talk.identity.is_some() => 2 << 10,
@@ -197,5 +197,5 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
     .into_iter()
 }
 
-/// Shared by all attackers, since making it takes a while.
+/// The message is shared by all attackers, since making it takes a while.
 static FALSE_CHAIN: LazyLock<Arc<X509Identity>> = LazyLock::new(|| Arc::new(untrusted()));

@@ -5,7 +5,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384,
 };
 
-/// The name of each authority, so that any of them may have issued any certificate.
+/// The name of each authority. It is the same for all, so that any of them may have issued any
+/// certificate.
 const NAME: &str = "root";
 
 struct Authority {
@@ -19,8 +20,8 @@ pub(crate) fn trusted() -> X509Identity {
     root.identity(&[], &[&root.certificate])
 }
 
-/// Returns an identity with as many false certificates as possible. Searching among them would take
-/// the longest.
+/// Returns an identity with as many false certificates as possible. A search for a path among them
+/// would take the longest.
 pub(crate) fn untrusted() -> X509Identity {
     let root = Authority::new(None);
     let above: Vec<_> = (0..7).map(|_| Authority::new(Some(&root))).collect();

@@ -1,7 +1,7 @@
 //! The role of the honest remotes.
 //!
-//! They are a peer that exchanges messages with the node, an identity that sends to it in comm, and
-//! newcomers.
+//! The honest remotes are a peer that exchanges messages with the node, an identity that sends to
+//! the node in comm, and newcomers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ use crate::worker::{commands, tell};
 const FIRST: u8 = 210;
 const NETWORKS: u8 = 40;
 
-/// The first code of its only protocol.
+/// The first message code of the honest peer's only protocol.
 const ECHO: u64 = 0x10;
 const PONG: u64 = 3;
 
@@ -182,7 +182,7 @@ async fn answer(link: &mut Link) -> Result<(), Problem> {
     }
 }
 
-/// Returns how long newcomers took to connect, `None` for each that failed.
+/// Returns how long each newcomer took to connect, or `None` for one that failed.
 async fn newcomers(node: Enode, place: Arc<AtomicUsize>, time: Duration) -> Vec<Option<Duration>> {
     let (started, mut coming) = (Instant::now(), Vec::new());
     while started.elapsed() < time {

@@ -4,7 +4,7 @@
 //!
 //! The node is a process with its own processor. The attackers and the honest peer are two
 //! processes that share another processor. The same attackers first write to a process that
-//! discards everything: this shows the honest peer's undisturbed throughput. Commands and answers
+//! discards everything, which shows the honest peer's undisturbed throughput. Commands and answers
 //! between the processes are lines of words. A table and the result of each goal are printed to
 //! standard output; a missed goal fails the run.
 #![allow(
@@ -52,7 +52,7 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 #[global_allocator]
 static JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// The processor of the node, and the one that the others share.
+/// The processor of the node, and the processor that all other processes share.
 const NODE: usize = 0;
 const OTHERS: usize = 1;
 

@@ -29,7 +29,7 @@ pub(crate) async fn talk(
 ) -> usize {
     let (started, mut said, mut link) = (Instant::now(), 0, None);
     while started.elapsed() + LAST < time {
-        // Unsent messages count too, since the node should have accepted them.
+        // Messages that could not be sent count too, since the node should have accepted them.
         said += 1;
         link = timeout(PATIENCE, say(link, node, key, place))
             .await

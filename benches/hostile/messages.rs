@@ -54,7 +54,8 @@ pub(crate) fn many_capabilities() -> Vec<Capability> {
     capabilities().into_iter().chain(more).collect()
 }
 
-/// Returns as many capabilities as fit into a Hello's bytes, which are too many.
+/// Returns as many capabilities as fit into the bytes of a Hello. These are more than a Hello may
+/// contain.
 pub(crate) fn empty_capabilities() -> Vec<Capability> {
     vec![Capability::new("", 0); 600]
 }

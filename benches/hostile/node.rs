@@ -22,26 +22,26 @@ use crate::{COUNTED, NODE, machine};
 /// What all peers together may hold, in bytes.
 pub(crate) const BUDGET: usize = 128 << 20;
 
-/// The buffers of written messages that are kept for the next ones, in bytes.
+/// The size of the buffers that are kept for the next written messages, in bytes.
 const SPARE: usize = 4 * (2 << 20);
 
-/// How long addresses are remembered, which takes memory. It is shorter than the time to settle
-/// after an attack.
+/// How long the node remembers addresses, which takes memory. This is shorter than the time to
+/// settle after an attack.
 const THROTTLE: Duration = Duration::from_secs(5);
 
-/// The ready-made protocols' limit for strangers. Loopback addresses do not count as strangers by
-/// default.
+/// The ready-made protocols' limit for strangers. It is set here because loopback addresses do not
+/// count as strangers by default.
 pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 
 /// The maximum number of concurrent set-ups.
 pub(crate) const PENDING: usize = 50;
 
-/// The memory that gossip may keep, in bytes, and for how long. This is also shorter than the time
-/// to settle.
+/// The memory that gossip may keep, in bytes, and for how long. This time is also shorter than the
+/// time to settle after an attack.
 const GOSSIP: usize = 16 << 20;
 const EXPIRY: Duration = Duration::from_secs(9);
 
-/// The memory that subscriptions to comm may hold: gossip's and another one.
+/// The memory that subscriptions to comm may hold: gossip's subscription and another one.
 const SUBSCRIPTIONS: usize = 2 * (4 << 20);
 
 /// Memory outside the budget of the peers, in bytes.
@@ -75,7 +75,7 @@ async fn serve(seats: usize) {
         Ok(())
     });
     let limits = MemoryLimits::default().with_per_node(BUDGET);
-    // Loopback addresses must have no privileges.
+    // Loopback addresses must count as strangers here, as other addresses do.
     let builder = Server::builder(SecretKey::generate())
         .listen("127.0.0.1:0".parse().expect("an address"))
         .configure(|config| {
@@ -125,7 +125,7 @@ async fn serve(seats: usize) {
                 sleep(Duration::from_secs(seconds.parse().expect("a number"))).await;
                 vec![]
             }
-            // A subscriber that never reads.
+            // These subscribers never read.
             ["subscribe"] => {
                 unread.push((server.subscribe(), server.subscribe_connections()));
                 vec![]

@@ -28,21 +28,21 @@ pub(crate) struct Row {
     pub(crate) cpu: f64,
     /// The number of connections at the end of the attack.
     pub(crate) peers: f64,
-    /// The maximum number of them.
+    /// The maximum number of connections that the goal allows.
     pub(crate) most_peers: f64,
     /// Whether the node accepts strangers.
     pub(crate) has_seats: bool,
     /// The number of the honest identity's messages that arrived.
     pub(crate) heard: f64,
-    /// The number of the node's open files and sockets at that time.
+    /// The number of the node's open files and sockets at the end of the attack.
     pub(crate) files: f64,
-    /// The peak of live bytes above the idle ones.
+    /// The peak of live bytes, above those of the idle node.
     pub(crate) peak: f64,
     /// The bound on the peak.
     pub(crate) bound: f64,
     /// Live and resident bytes, before and after the attack.
     pub(crate) idle: (f64, f64),
-    /// Memory that may stay, since the node remembers other nodes.
+    /// The memory that may stay after the attack, since the node remembers other nodes.
     pub(crate) remembered: f64,
     pub(crate) peak_resident: f64,
     pub(crate) after: (f64, f64),

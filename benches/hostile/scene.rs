@@ -1,4 +1,4 @@
-//! One attack: before, during and after it.
+//! One attack: what happens before it, during it and after it.
 
 use std::time::{Duration, Instant};
 
@@ -69,19 +69,21 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let mut honest = Worker::start(&["honest", &node.greeting]);
     let has_seats = attack.seats(attackers) > 0;
     if !has_seats {
-        // Nodes that are not strangers can still connect.
+        // Trust the honest peer, since nodes that are not strangers can still connect.
         node.ask(&format!("trust {}", honest.greeting));
     }
     let mut crowd = Worker::start(&["attackers", &node.greeting, &sink.greeting]);
-    // Allocate in advance what first use allocates: tables keep the capacity that a first attack
-    // needed.
+    // Run the attack once, to allocate in advance what first use allocates: tables keep the
+    // capacity that a first attack needed.
     Service::measure(&mut honest, Duration::from_millis(500));
-    // The allocator may keep what a first attack has freed, so compare with the memory before it.
+    // The allocator may keep what a first attack has freed, so compare resident memory with that
+    // before it.
     let fresh_resident = machine::resident_kib(node.id()) * 1024.0;
     let begin = format!("begin node {attackers} {}", attack.name);
     crowd.ask(&begin);
     std::thread::sleep(ARRIVAL);
-    // With newcomers, as later: a table that grows for one of them would look like a leak.
+    // Newcomers connect in this run too, as they do later. Otherwise a table that grows for one of
+    // them would look like a leak.
     Service::measure(&mut honest, time);
     crowd.ask("end");
 
@@ -110,7 +112,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let spent = crowd.ask("end");
     let remembered = spent[1].min(4096.0) * attack.remembered() as f64;
     node.ask(&format!("settle {SETTLED}"));
-    // Outdated addresses are removed when a connection arrives.
+    // Let some connections arrive, because outdated addresses are removed only then.
     Service::measure(&mut honest, Duration::from_millis(100));
     node.ask("settle 1");
     Row {
@@ -120,7 +122,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
         seconds,
         cpu,
         peers,
-        // An eighth of the seats, and the honest remotes.
+        // The attackers may get an eighth of the seats; the others are the honest remotes.
         most_peers: match attack.how {
             How::Seats => (attack.seats(attackers) / 8 + 10) as f64,
             _ => f64::INFINITY,

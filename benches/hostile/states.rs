@@ -51,7 +51,7 @@ const STATES: [State; 9] = [
     // The buffer doubles as bytes arrive.
     state("receiving", 50, 2 * ARRIVED + 64 * KIB),
     state("sending", 3, 32 * MIB + 64 * KIB),
-    // Each of these is an unread event.
+    // Each of these "connections" is one unread event.
     state("unread events", 1024, KIB),
 ];
 
@@ -84,7 +84,7 @@ pub(crate) async fn reach(
     number: usize,
 ) -> Result<Box<dyn Any + Send>, Problem> {
     let from = match state {
-        // Repeated connections from one address are refused, which is an event.
+        // Repeated connections from one address are refused, and each refusal is an event.
         "unread events" => source(1, 1, 0),
         _ => source(1, 199, number),
     };

@@ -263,7 +263,7 @@ fn client(node: &Value) -> &str {
     node["client"].as_str().unwrap_or_default()
 }
 
-/// Checks the result for a node that the crawl met, or that has no free seat.
+/// Checks the result for a node that was met or has no free seat.
 fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     if node["outcome"] == "refused" {
         assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");

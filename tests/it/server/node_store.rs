@@ -150,7 +150,7 @@ async fn only_unreachability_counts_against_a_node() {
     }
 }
 
-/// Any node that knows our key can make an ack, but no frame after the ack.
+/// Any node that knows our key can make an ack, but no frame after.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_prove_its_key_counts_as_unreachable() {
     let (node, impostor) = (stranger(&public(1)), remote().await);
