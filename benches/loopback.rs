@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 const SIZES: [usize; 5] = [16, 256, 1 << 10, 32 << 10, 1 << 20];
 
-/// Messages of code 0 are counted, those of code 1 are returned.
+/// Messages of code 0 are counted, those of code 1 are returned to the sender.
 const COUNTED: u64 = 0;
 const RETURNED: u64 = 1;
 
-/// Two connected nodes; the benchmark drives the near one's channel.
+/// Two connected nodes. The benchmark drives the channel of the near one.
 struct Link {
     _nodes: [Server; 2],
     conn: ProtocolConn,
@@ -67,7 +67,7 @@ fn noise(size: usize) -> Vec<u8> {
     payload
 }
 
-/// Sends `count` messages one way. The last one is returned once all have been received.
+/// Sends `count` messages one way. The far node returns the last one once it has received all.
 async fn flood(link: &mut Link, size: usize, count: u64) -> Duration {
     let payload = bytes::Bytes::from(noise(size));
     let started = Instant::now();

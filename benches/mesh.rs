@@ -1,11 +1,11 @@
 //! How long 1,000 nodes need to form a mesh in a simulated network.
 //!
-//! It measures this from the start, after a third of the nodes is killed, and after that third is
-//! back, with the number of dials per node.
+//! The benchmark measures the time from the start, after a third of the nodes is killed, and after
+//! that third is back. It also counts the dials per node.
 //!
-//! `cargo bench --bench mesh`. The nodes are whole servers with their default pace, the streams are
-//! in memory, and the clock is virtual. Each node dials eight others. The mesh is complete when
-//! each node has done so and both ends know each connection.
+//! Run it with `cargo bench --bench mesh`. The nodes are whole servers with their default pace, the
+//! streams are in memory, and the clock is virtual. Each node dials eight others. The mesh is
+//! complete when each node has dialled eight others and both ends know each connection.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -36,7 +36,7 @@ const KILLED: usize = 333;
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 /// How often to check whether the mesh is complete.
 const LOOK: Duration = Duration::from_millis(100);
-/// The time limit for a mesh that never completes.
+/// The time limit, which only a mesh that never completes exceeds.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// The listening nodes by address.
@@ -46,7 +46,7 @@ struct Network {
     dials: Arc<AtomicU64>,
 }
 
-/// Dials in the network from one address.
+/// A dialer in the network, which dials from one address.
 struct From {
     own: SocketAddr,
     network: Network,
@@ -68,7 +68,7 @@ impl Dialer for From {
     }
 }
 
-/// Returns the address of a node, each in its own network.
+/// Returns the address of a node. Each node has its own network.
 fn addr(number: u16) -> SocketAddr {
     let [high, low] = number.to_be_bytes();
     SocketAddr::from(([20 + high, low, 1, 1], 30303))

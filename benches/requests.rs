@@ -1,6 +1,7 @@
 //! The cost of requests, compared with bare sends and receives.
 //!
-//! Both are measured in turns in one run, as CPU time. `--quick` takes three turns.
+//! Requests and bare sends are measured in turns in one run, as CPU time. `--quick` takes three
+//! turns.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "machine/mod.rs"]
@@ -76,7 +77,7 @@ impl Layer {
     }
 }
 
-/// The same messages, sent and received with the protocols' own functions.
+/// The same messages as with the request layer, exchanged by the protocols' own functions.
 struct Bare {
     conn: ProtocolConn<Load>,
     _nodes: [Server; 2],
@@ -125,7 +126,7 @@ impl Bare {
     }
 }
 
-/// Returns the CPU time of this process for some work in seconds, and its duration.
+/// Returns this process's CPU time for some work, and the work's duration, in seconds.
 async fn cost(work: impl Future<Output = ()>) -> (f64, Duration) {
     let (cpu, started) = (cpu_seconds(std::process::id()), Instant::now());
     work.await;

@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng};
 
 const SIZES: [usize; 5] = [16, 256, 1024, 32 * 1024, 1024 * 1024];
 
-/// Bytes of frames in a batch, enough that the clock is read rarely.
+/// The bytes of frames in a batch, many so that the clock is read rarely.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 struct Nodes {
@@ -105,7 +105,7 @@ fn handshake(c: &mut Criterion) {
     group.finish();
 }
 
-/// Returns half noise, half repetition, so that Snappy has something to compress.
+/// Returns data, half noise and half repetition, so that Snappy has something to compress.
 fn payload(size: usize) -> Vec<u8> {
     let mut data = vec![0; size];
     StdRng::seed_from_u64(3).fill_bytes(&mut data);
@@ -150,8 +150,8 @@ fn open(c: &mut Criterion) {
             let batch = (BATCH_BYTES / size).clamp(1, 4096) as u64;
             group.throughput(Throughput::Bytes(size as u64));
             group.bench_function(BenchmarkId::from_parameter(size), |b| {
-                // Each frame can be opened only once, so a batch is sealed first, which is not
-                // timed.
+                // Each frame can be opened only once. So a batch is sealed first, and the sealing
+                // is not timed.
                 b.iter_custom(|iterations| {
                     let mut elapsed = std::time::Duration::ZERO;
                     let mut left = iterations;

@@ -1,10 +1,11 @@
 //! The cost of 10,000 unreachable static nodes.
 //!
-//! It measures CPU time, dials per second, and the maximum of concurrent dials.
+//! The benchmark measures CPU time, dials per second, and the maximum of concurrent dials.
 //!
-//! `cargo bench --bench targets`. The nodes are dialled until their waits have reached the cap,
-//! which takes hours of virtual time and seconds of real time. Then it measures in real time, in
-//! turns with an in-memory dialer that refuses at once and with TCP to closed loopback ports.
+//! Run it with `cargo bench --bench targets`. The nodes are dialled until their waits have reached
+//! the cap, which takes hours of virtual time and seconds of real time. Then the benchmark measures
+//! in real time. It takes turns between an in-memory dialer that refuses at once and TCP to closed
+//! loopback ports.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -36,7 +37,7 @@ const RUNS: usize = 3;
 /// How a dial fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// After a tenth of a second.
+    /// The dial fails after a tenth of a second.
     Slowly,
     AtOnce,
     OverLoopback,
@@ -44,7 +45,7 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Slowly, Way::AtOnce, Way::OverLoopback];
 
-/// Counts dials, all of which fail.
+/// A dialer that counts dials, all of which fail.
 #[derive(Debug, Default)]
 struct Closed {
     way: AtomicUsize,

@@ -1,7 +1,7 @@
 //! Counts the instructions of the hot paths under callgrind.
 //!
-//! The count hardly depends on the machine's load, so continuous integration can compare two
-//! revisions.
+//! The count hardly depends on the machine's load, which is why continuous integration can compare
+//! two revisions.
 //!
 //!     .ci/instructions [REVISION]
 #![allow(
@@ -24,13 +24,13 @@ use rand::{Rng, SeedableRng};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-/// Messages per benchmark, enough that one-time costs do not matter.
+/// The number of messages per benchmark, high enough that one-time costs do not matter.
 const MESSAGES: usize = 100;
 
-/// Messages queued before the receiver reads them, within the bounds of a protocol.
+/// Messages queued before the receiver reads them, which is within a protocol's bounds.
 const BURST: usize = 50;
 
-/// Returns incompressible data, as large messages usually are.
+/// Returns data that does not compress, since that of large messages usually does not.
 fn payload(size: usize) -> Vec<u8> {
     let mut data = vec![0; size];
     StdRng::seed_from_u64(3).fill_bytes(&mut data);
@@ -150,7 +150,7 @@ impl Ends {
             far,
             message,
         };
-        // Let buffers grow first.
+        // Run once, to let buffers grow first.
         ends.transfer();
         ends
     }
@@ -169,7 +169,7 @@ impl Ends {
     }
 }
 
-/// The bounded queue of a protocol alone.
+/// Measures the bounded queue of a protocol alone.
 fn queued(size: usize) -> Ends {
     Ends::new(size, async || ProtocolConn::pair())
 }

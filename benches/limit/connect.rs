@@ -1,7 +1,7 @@
 //! Connects with the packets of a handshake between bare sockets.
 //!
-//! There are no frames and no peers. With the public-key operations they are a lower bound; without
-//! them they show the cost of sockets alone.
+//! There are no frames and no peers. With the public-key operations, these connects are a lower
+//! bound for the cost of a connect. Without them, they show the cost of sockets alone.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ const ANSWER: usize = 420 + 176;
 const HELLO: usize = 176;
 const DISCONNECT: usize = 64;
 
-/// The computations of both ends during a connect, if any. Only the length of the other end's data
-/// matters, so each end gets its input at the start.
+/// The computations of both ends during a connect, if any. Each end gets its input at the start
+/// instead of from the other end, since only the length of the other end's data matters.
 struct Work {
     ends: Ends,
     auth: Auth,

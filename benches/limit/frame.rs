@@ -18,7 +18,7 @@ use sha3::{Digest, Keccak256};
 pub(crate) const HEADER: usize = 32;
 const MAC: usize = 16;
 
-/// One direction of a session. The same keys at both ends produce the same stream.
+/// One direction of a session. With the same keys, both ends produce the same key stream.
 pub(crate) struct Direction {
     cipher: ctr::Ctr64BE<Aes256>,
     mac_cipher: Aes256Enc,

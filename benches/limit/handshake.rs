@@ -91,7 +91,7 @@ impl Ends {
         }
     }
 
-    /// The dialler decrypts the ack and computes the secret too.
+    /// The dialler decrypts the ack and computes the ephemeral secret, too.
     pub(crate) fn finish(&self, auth: &Auth, ack: &Ack) {
         agree(&self.dialler, &ack.wrapping);
         agree(&auth.ephemeral, &ack.ephemeral);

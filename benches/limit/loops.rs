@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::frame::{Direction, HEADER};
 
-/// How many bytes of frames are packed together, unless one frame is larger.
+/// How many bytes of frames are packed into one buffer, unless a frame is larger.
 pub(crate) const BUFFER: usize = 64 << 10;
 
-/// Returns how many frames of this data size are packed together.
+/// Returns how many frames with this much data are packed into one buffer.
 pub(crate) fn frames_in_buffer(size: usize) -> usize {
     (BUFFER / Direction::wire_size(size + 1)).max(1)
 }
@@ -31,7 +31,7 @@ pub(crate) fn seal(size: usize, count: usize) -> Duration {
     started.elapsed()
 }
 
-/// Opens `count` messages; sealing them is not timed.
+/// Opens `count` messages. Only this is timed, not their sealing.
 pub(crate) fn open(size: usize, count: usize) -> Duration {
     let data = vec![0x5a; size];
     let (mut sealing, mut opening) = (Direction::new(), Direction::new());

@@ -40,8 +40,8 @@ fn send(writer: &mut TcpStream, size: usize, count: usize) {
 fn receive(mut reader: TcpStream, count: usize) {
     let mut direction = Direction::new();
     let mut buffer = vec![0; BUFFER];
-    // The range of bytes that have been read but not opened, and the length of the next body once
-    // its header has been opened.
+    // These are the range of bytes that have been read but not opened, and the length of the next
+    // body. The length is known once the body's header has been opened.
     let (mut start, mut end, mut awaited) = (0, 0, None);
     let mut opened = 0;
     while opened < count {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-/// Raises the limit on open files of this process and its children. Returns the limit.
+/// Raises the limit on open files of this process and its children. Returns the new limit.
 pub(crate) fn more_files() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024)
 }
@@ -49,7 +49,7 @@ fn status_kib(process: u32, key: &str) -> f64 {
         .expect("a size")
 }
 
-/// Minimum, median and maximum of some measurements.
+/// The minimum, median and maximum of some measurements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) least: f64,

@@ -12,7 +12,7 @@ pub(crate) struct Worker {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// The first line of its output.
+    /// The first line of the child's output.
     pub(crate) greeting: String,
 }
 
@@ -41,7 +41,7 @@ impl Worker {
         self.child.id()
     }
 
-    /// Sends a command and waits for the numbers of its answer.
+    /// Sends a command to the child and waits for the numbers of its answer.
     pub(crate) fn ask(&mut self, command: &str) -> Vec<f64> {
         let input = self.input.as_mut().expect("open until dropped");
         writeln!(input, "{command}").expect("the worker lives");
@@ -62,7 +62,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.input.take());
-        // If it failed, it has already printed the reason.
+        // The result is ignored: a child that failed has already printed the reason.
         let _ = self.child.wait();
     }
 }

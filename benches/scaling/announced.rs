@@ -1,4 +1,4 @@
-//! Peers that announce a message of 16 MiB each, then send nothing.
+//! Peers that announce a message of 16 MiB each, and then send nothing.
 
 use crate::goals::Goals;
 use crate::roles;
@@ -8,8 +8,8 @@ const PEERS: usize = 1000;
 const GOAL_MIB: f64 = 100.0;
 
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
-    // Each header takes 40 ms, because its whole frame is sealed. So the last one arrives long
-    // after the first.
+    // A peer needs 40 ms for each header, because it seals the whole frame. So the last header
+    // arrives long after the first.
     let peers = if quick { PEERS / 10 } else { PEERS };
     if let Some(why) = process::obstacle(peers, open_files) {
         eprintln!("{why}");

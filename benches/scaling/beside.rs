@@ -31,7 +31,7 @@ const BULK: [Bulk; 3] = [
     },
 ];
 
-/// One number per repetition.
+/// The results. Each list has one number per repetition.
 #[derive(Default)]
 struct Told {
     p50s: Vec<f64>,

@@ -8,14 +8,14 @@ const PEERS: usize = 10;
 const MESSAGES: usize = 200;
 const SIZE: usize = 1 << 20;
 
-/// The memory that a peer's buffers may keep, in KiB.
+/// The memory that a peer's buffers may keep after the burst, in KiB.
 const LEFT: f64 = 1.0;
 
 pub(crate) fn measure(_quick: bool, _open_files: u64, goals: &mut Goals) {
     let mut node = roles::node("lend");
     let _crowd = roles::crowd(&node, PEERS);
     node.ask(&format!("peers {PEERS}"));
-    // Send small messages first, which allocate what every connection keeps.
+    // Send small messages first, because they allocate what every connection keeps.
     node.ask("send 1000 256");
     let before = Memory::settled(&mut node);
     node.ask(&format!("send {MESSAGES} {SIZE}"));

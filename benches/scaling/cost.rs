@@ -7,16 +7,16 @@ use crate::{machine, process};
 
 const PEERS: [usize; 5] = [1, 10, 100, 1000, 5000];
 
-/// The maximum with `--quick`; memory goals apply to this number.
+/// The maximum number of peers with `--quick`; memory goals apply to this number.
 const MEASURED: usize = 1000;
 
 const SIZE: usize = 256;
 const MESSAGES: usize = 200_000;
 const REPETITIONS: usize = 3;
 
-/// Seconds until a silent connection has released its buffers. A Ping every 15 s allocates them
-/// again, so memory is measured twice after traffic: after the first number of seconds, and the
-/// second number later.
+/// How many seconds after traffic to measure memory. A silent connection has released its buffers
+/// by then. A Ping every 15 s allocates buffers again, so memory is measured twice: after the first
+/// time, and once more after the second.
 const SETTLE: usize = 7;
 const SETTLE_MORE: usize = 6;
 
@@ -53,7 +53,8 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
 struct Scene {
     node: Worker,
     peers: usize,
-    /// The peers' processes. The first peer loads everything that all of them share.
+    /// The processes of the peers. The first peer makes the node load everything that all peers
+    /// share.
     crowds: Vec<Worker>,
     before: Memory,
 }
@@ -91,7 +92,7 @@ impl Scene {
         }
     }
 
-    /// Returns the memory of each peer after the first one while all are idle.
+    /// Returns the memory of each peer other than the first, while all peers are idle.
     fn idle(&mut self) -> Memory {
         let now = Memory::settled(&mut self.node);
         let further = (self.peers - 1).max(1) as f64;
@@ -125,7 +126,7 @@ impl Scene {
 }
 
 impl Memory {
-    /// Measures once all connections are silent.
+    /// Measures the memory once all connections are silent.
     pub(crate) fn settled(node: &mut Worker) -> Self {
         let [one, other] = [SETTLE, SETTLE_MORE].map(|seconds| {
             node.ask(&format!("settle {seconds}"));
@@ -137,7 +138,7 @@ impl Memory {
         }
     }
 
-    /// Measures now.
+    /// Measures the memory now.
     pub(crate) fn of(node: &mut Worker) -> Self {
         Self {
             resident: machine::resident_kib(node.id()),

@@ -1,6 +1,6 @@
 //! The role of a node's many peers.
 //!
-//! They are bare connections that return messages and answer Pings.
+//! The peers are bare connections that return messages and answer Pings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +21,12 @@ use crate::greet::{Problem, address_of, greet};
 use crate::load::{LOAD, RETURNED};
 use crate::worker::{commands, tell};
 
-/// The number of concurrent connects.
+/// The number of connects that are made concurrently.
 const CONNECTING: usize = 16;
 
 const PING: u64 = 2;
 const PONG: u64 = 3;
-/// The first code of the only shared protocol.
+/// The first message code of the only shared protocol.
 const OFFSET: u64 = 16;
 
 /// Length of a frame's header with its MAC in bytes.
@@ -85,7 +85,7 @@ pub(crate) async fn meet(
     greet(stream, node, key, vec![capability]).await
 }
 
-/// Serves a node until it is told to announce a message that it never sends.
+/// Serves a node until a command tells it to announce a message. The message itself is never sent.
 async fn serve(
     mut link: Link,
     mut announced: watch::Receiver<Option<Bytes>>,

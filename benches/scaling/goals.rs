@@ -52,7 +52,7 @@ pub(crate) fn spread(values: &[f64]) -> String {
 }
 
 /// Prints a table of round trip times in microseconds under two conditions. The rows are results of
-/// [`round_trips`](crate::load::round_trips). Returns the medians of p99.
+/// [`round_trips`](crate::load::round_trips). Returns the median of p99 for each condition.
 pub(crate) fn compare(what: &str, conditions: [&str; 2], told: &[Vec<Vec<f64>>; 2]) -> [f64; 2] {
     let [first, second] = conditions;
     println!("\n| {what}, µs | {first} | {second} | ratio |\n| --- | --- | --- | --- |");

@@ -1,4 +1,4 @@
-//! The effect of an unread protocol on another one of the same peer.
+//! The effect of an unread protocol on another protocol of the same peer.
 
 use crate::goals::{Goals, median, spread};
 use crate::roles;
@@ -9,8 +9,8 @@ const MESSAGES: usize = 100_000;
 const THROUGHPUT: f64 = 0.9;
 const PONG_MS: f64 = 50.0;
 
-/// Two nodes take turns with the same mixture of messages. One reads both protocols, the other
-/// reads only one.
+/// Sends the same mixture of messages to two nodes in turn. One node reads both protocols, the
+/// other reads only one.
 pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let messages = if quick { MESSAGES / 4 } else { MESSAGES };
     let nodes = ["serve", "neglect"].map(roles::node);
@@ -20,7 +20,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let (mut rates, mut pongs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for repetition in 0..=REPETITIONS {
         for (at, talker) in talkers.iter_mut().enumerate() {
-            // One Ping per connection, later each time.
+            // Each connection sends one Ping, later in each repetition.
             let delay = 2 * repetition;
             let told = talker.ask(&format!("mix {messages} {delay}"));
             let [seconds, pong] = told[..] else {

@@ -10,7 +10,7 @@ const SIZE: usize = 32;
 const ROUND_TRIPS: usize = 10_000;
 const GOAL: f64 = 1.2;
 
-/// Two nodes take turns. One has a single peer; the other also has a thousand idle ones. The
+/// Measures two nodes in turn. One has a single peer; the other also has a thousand idle ones. The
 /// answering peer is a separate process each time, so only the node differs.
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
     if let Some(why) = process::obstacle(IDLE, open_files) {
@@ -32,7 +32,7 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
     for repetition in 0..=REPETITIONS {
         for (node, told) in [&mut alone, &mut among].into_iter().zip(&mut told) {
             let percentiles = node.ask(&command);
-            // The first results are for warming up.
+            // The first results are only for warming up.
             if repetition > 0 {
                 told.push(percentiles);
             }

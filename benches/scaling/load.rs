@@ -7,13 +7,13 @@ use rand::Rng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// The measured protocol and the second one.
+/// The name of the measured protocol, and that of the second one.
 pub(crate) const LOAD: &str = "load";
 pub(crate) const ASIDE: &str = "aside";
 
-/// The receiver counts it.
+/// The code of a message that the receiver counts.
 pub(crate) const COUNTED: u64 = 0;
-/// The receiver returns it.
+/// The code of a message that the receiver returns.
 pub(crate) const RETURNED: u64 = 1;
 pub(crate) const LENGTH: u64 = 2;
 
@@ -65,7 +65,7 @@ pub(crate) async fn returned(conn: &mut ProtocolConn) -> Message {
     received.expect("the peer lives").into_inner()
 }
 
-/// Makes paced round trips one after the other. Returns the percentiles 50, 99 and 99.9 in
+/// Makes round trips one after the other, with pauses. Returns the percentiles 50, 99 and 99.9 in
 /// microseconds.
 pub(crate) async fn round_trips(
     conn: &mut ProtocolConn,

@@ -1,4 +1,4 @@
-//! The cost of additional peers for a node, and their effects on each other.
+//! The cost of additional peers for a node, and the peers' effects on each other.
 //!
 //!     cargo bench --bench scaling [-- --quick] [-- --only echo]
 //!
@@ -61,7 +61,8 @@ fn measure(words: &[&str]) {
     let quick = words.contains(&"--quick");
     let only = words.iter().position(|word| *word == "--only");
     let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
-    // Thousands of connections have both ends in child processes, which inherit the limit.
+    // Raise the limit on open files: thousands of connections have both ends in child processes,
+    // which inherit it.
     let limit = machine::more_files();
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);

@@ -19,9 +19,9 @@ use crate::{COUNTED as ALLOCATOR, machine};
 pub(crate) enum Mode {
     /// One protocol, whose channels are driven by commands.
     Lend,
-    /// The same, but silent peers are not disconnected.
+    /// The same protocol, but silent peers are not disconnected.
     Patient,
-    /// One such protocol, and one that is read, for strangers.
+    /// For strangers: one protocol driven by commands, and one that is read.
     Visited,
     /// Two protocols that are read.
     Serve,
@@ -47,7 +47,7 @@ impl FromStr for Mode {
 /// The pause between round trips of a peer that is not busy.
 const BEAT: Duration = Duration::from_millis(1);
 
-/// Longer than any measurement.
+/// A duration longer than any measurement.
 const FOREVER: Duration = Duration::from_secs(3600);
 
 struct Node {
@@ -112,8 +112,8 @@ impl Node {
         }
     }
 
-    /// Sends `total` messages, the same number to every peer; each peer returns the last one.
-    /// Returns their number, the duration, and the node's CPU time, both in seconds.
+    /// Sends `total` messages, the same number to every peer; each peer returns its last one.
+    /// Returns the number of messages, and the duration and the node's CPU time, both in seconds.
     async fn send(&mut self, total: usize, size: usize) -> Vec<f64> {
         let each = (total / self.conns.len()).max(1);
         let (counted, last) = (message(COUNTED, size), message(RETURNED, size));

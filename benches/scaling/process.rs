@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Returns why this many peers are not possible here, if so.
+/// Returns the reason if the system does not allow a process this many peers.
 pub(crate) fn obstacle(peers: usize, open_files: u64) -> Option<String> {
     if (peers as u64) + 100 > open_files {
         return Some(format!(

@@ -33,7 +33,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         storm.ask("begin");
         let amid = node.ask(&command);
         let rate = storm.ask("end");
-        // The first results are for warming up.
+        // The first results are only for warming up.
         if repetition > 0 {
             told[0].push(alone);
             told[1].push(amid);

@@ -11,7 +11,8 @@ use crate::worker::{commands, tell};
 
 const SIZE: usize = 1 << 10;
 
-/// Just below the bounds of an unread protocol: 256 messages, 4 MiB.
+/// How many messages are left unread, and their size. Both are just below the bounds of 256
+/// messages and 4 MiB.
 const ASIDE_MESSAGES: usize = 255;
 const ASIDE_SIZE: usize = 16_000;
 
@@ -41,7 +42,7 @@ pub(crate) async fn run(enode: &str) {
     }
 }
 
-/// A new connection with the channels of both protocols. It ends when this is dropped.
+/// A new connection with the channels of both protocols. Dropping this ends the connection.
 struct Talk {
     _server: Server,
     peer: Peer,
@@ -72,7 +73,7 @@ async fn end(peer: &Peer) {
 }
 
 /// Sends both protocols' messages over a new connection, and one Ping after a delay. Returns the
-/// seconds until the last message was returned, and the delay of the Pong.
+/// seconds until the last message was returned, and the time that the Pong took.
 async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) {
     let mut talk = Talk::begin(node).await;
     let aside = talk.aside;
@@ -94,16 +95,17 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
     (seconds, pong)
 }
 
-/// Makes round trips of one protocol over a new connection. In the meantime the other one sends
-/// messages of `size` bytes as fast as it can, or none if that is 0. Returns the percentiles 50 and
-/// 99 in microseconds, and the other's rate in megabytes per second.
+/// Makes round trips of one protocol over a new connection. Meanwhile, the other protocol sends
+/// messages of `size` bytes as fast as it can, or none if `size` is 0. Returns the percentiles 50
+/// and 99 of the round trips in microseconds, and the other protocol's rate in megabytes per
+/// second.
 async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
     let mut talk = Talk::begin(node).await;
     let aside = talk.aside;
     let flood = tokio::spawn(async move {
         let message = message(COUNTED, size);
         let mut sent = 0;
-        // Until the connection ends.
+        // This loop runs until the connection ends.
         while size > 0 && aside.send(&message).await.is_ok() {
             sent += size;
         }

@@ -9,14 +9,14 @@ use serde_json::json;
 pub(crate) const LISTEN: &str = "listen";
 pub(crate) const SEND: &str = "send";
 
-/// The size of one system call.
+/// The number of bytes per system call.
 const PIECE: usize = 64 << 10;
 
 /// How much to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Amount {
     Bytes(u64),
-    /// As much as possible in this time.
+    /// As much data as possible in this time.
     Time(Duration),
 }
 

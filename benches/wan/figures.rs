@@ -11,7 +11,7 @@ use crate::path::Path;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Metric {
     MbPerS,
-    /// Idle share of the busier processor, 0 to 1.
+    /// The idle share of the busier processor, from 0 to 1.
     Idle,
     P50Ms,
     P99Ms,
@@ -51,7 +51,7 @@ impl Figures {
         }
     }
 
-    /// Returns the values of one figure, if any; at least one.
+    /// Returns the values of one figure, at least one, or `None`.
     pub(crate) fn get(&self, path: Path, load: Load, kind: Kind, metric: Metric) -> Option<&[f64]> {
         let key = (path, load, kind, metric);
         let mut all = self.0.iter();

@@ -37,11 +37,11 @@ impl Forwarder {
         Ok(Self(binary))
     }
 
-    /// Joins the namespaces. Each repetition loses different packets, but every run loses the same
-    /// ones.
+    /// Joins the namespaces. Each repetition loses different packets, but the same ones in every
+    /// run of the benchmark.
     pub(crate) fn start(&self, path: Path, repetition: usize) -> Result<Carrying, String> {
         let mut command = Command::new(&self.0);
-        // None of its goroutines needs to be interrupted.
+        // Disable the interruption of goroutines, since none of the program's goroutines needs it.
         command.env("GODEBUG", "asyncpreemptoff=1");
         command.args(["-a", &Side::Dialler.name(), "-b", &Side::Listener.name()]);
         command.args(["-address-a", DIALLER, "-address-b", LISTENER]);
@@ -67,7 +67,7 @@ impl Carrying {
         }
     }
 
-    /// Ends it and returns its counters.
+    /// Ends the program and returns its counters.
     pub(crate) fn end(mut self) -> Option<Value> {
         let mut program = self.0.take()?;
         program.end_input();

@@ -18,7 +18,7 @@ use crate::watch::{self, Watch};
 pub(crate) struct Grid<'a> {
     options: &'a Options,
     forwarder: &'a Forwarder,
-    /// How many bytes the copy sends on each path in the target time.
+    /// How many bytes the plain copy sends on each path in the target time.
     reached: Vec<(Path, f64)>,
     pub(crate) figures: Figures,
     pub(crate) failures: Vec<String>,
@@ -94,8 +94,8 @@ impl<'a> Grid<'a> {
             let first = repetition % kinds.len();
             let (after, before) = (&kinds[first..], &kinds[..first]);
             for &kind in after.iter().chain(before) {
-                // A program that hangs or prints invalid output panics here; the other figures are
-                // kept.
+                // A program that hangs or prints invalid output causes a panic here; the other
+                // figures are kept.
                 let once = AssertUnwindSafe(|| self.once(path, &mut scene, *load, kind, reached));
                 let result = catch_unwind(once).unwrap_or_else(|_| Err("see above".to_owned()));
                 if let Err(why) = result {
@@ -108,7 +108,7 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    /// Returns how many bytes the copy sends on this path in the target time.
+    /// Returns how many bytes the plain copy sends on this path in the target time.
     fn reached(&mut self, path: Path, scene: &mut Scene) -> Result<f64, String> {
         if let Some((_, bytes)) = self.reached.iter().find(|(known, _)| *known == path) {
             return Ok(*bytes);
@@ -168,7 +168,7 @@ impl<'a> Grid<'a> {
             // A round trip takes longer than the path alone. At most 1,000 are needed on short
             // paths.
             Load::Echo => (target / 2.0 / (round_trip + 0.3e-3)).clamp(10.0, 1000.0) as u64,
-            // Four round trips each, and the processing time.
+            // A connect takes four round trips, and the processing time.
             Load::Connect => {
                 let rounds = target / (4.0 * round_trip + 8e-3);
                 crate::load::CONCURRENCY * rounds.max(1.0) as u64

@@ -6,10 +6,10 @@ use crate::kind::Kind;
 use crate::load::{Load, bytes};
 use crate::path::Path;
 
-/// The path is the limit if the copy is at most this much faster.
+/// The path counts as the limit if the copy is at most this much faster.
 const PATH_IS_LIMIT: f64 = 1.25;
 
-/// A processor with a smaller idle share may be the limit.
+/// A processor counts as a possible limit if its idle share is smaller than this.
 const IDLE: f64 = 0.1;
 
 /// Compares the medians of all measurements that provide the figures for a goal.

@@ -12,10 +12,10 @@ use crate::namespaces::{LISTENER, Side};
 use crate::program::Program;
 use crate::{ROLE, talk};
 
-/// More than in any measurement.
+/// The maximum number of peers, which is more than in any measurement.
 const MAX_PEERS: &str = "2000";
 
-/// Longer than any measurement may take, in seconds.
+/// A time limit in seconds that is longer than any measurement may take.
 const TIMEOUT: &str = "120";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,10 +26,10 @@ pub(crate) enum Kind {
     Tcp,
 }
 
-/// A listener, which ends when dropped.
+/// A listener. Dropping it ends its process.
 pub(crate) struct Served {
     _program: Program,
-    /// Its enode URL, or its address.
+    /// The listener's enode URL, or for the copy its address.
     pub(crate) target: String,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) kind: Kind,
     pub(crate) target: &'a str,
     pub(crate) load: Load,
-    /// Messages, round trips or connects.
+    /// The number of messages, round trips or connects.
     pub(crate) count: u64,
     /// The duration in seconds, if it is bounded by time.
     pub(crate) seconds: f64,

@@ -17,7 +17,7 @@ pub(crate) enum Load {
     Sink(usize),
     /// Round trips, one after the other.
     Echo,
-    /// The same alongside bulk messages of another protocol, of this size in bytes.
+    /// Round trips alongside bulk messages of another protocol, of this size in bytes.
     Beside(usize),
     /// Full connects: handshake, Hello, Disconnect.
     Connect,
@@ -43,7 +43,7 @@ impl Load {
         }
     }
 
-    /// The implementations that support it.
+    /// The implementations that support the load.
     pub(crate) fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Sink(_) => &Kind::ALL,
@@ -53,7 +53,7 @@ impl Load {
     }
 
     /// Returns the maximum rate at which go-ethereum encrypts here, in bytes per second, rounded.
-    /// More data would take it too long.
+    /// With more data than this allows, go-ethereum would take too long.
     pub(crate) fn ceiling(self) -> f64 {
         match self {
             Self::Sink(size) if size < 32 << 10 => 40e6,

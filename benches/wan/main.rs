@@ -1,6 +1,6 @@
 //! Compares peermux over distance with go-ethereum and with a plain TCP copy.
 //!
-//! The copy uses the system's buffers. All three run interleaved.
+//! The copy uses the system's buffers. The three programs run interleaved.
 //!
 //!     cargo bench -p peermux-cli --bench wan -- [--full] [--only 100ms/sink] [--repetitions 9] [--congestion cubic]
 //!
@@ -10,17 +10,17 @@
 //! go-ethereum's is the program of the interop tests. The copy is this binary in a role, and so is
 //! the peer that makes round trips alongside bulk messages of another protocol.
 //!
-//! It needs Linux, root, `/dev/net/tun`, `ip` and Go, and fails with a list of what is missing. The
-//! namespaces' only route is the path, and their only addresses are its ends and loopback. They are
-//! removed at the end, after a panic, and at SIGINT, SIGTERM and SIGHUP. Those of a killed run are
-//! removed by the next run.
+//! The benchmark needs Linux, root, `/dev/net/tun`, `ip` and Go, and fails with a list of what is
+//! missing. The namespaces' only route is the path, and their only addresses are the ends of the
+//! path and loopback. The namespaces are removed at the end, after a panic, and at SIGINT, SIGTERM
+//! and SIGHUP. If a run is killed, the next run removes its namespaces.
 //!
 //! The amount of data is determined once per path with the copy, and is the same for all
-//! implementations. It takes the copy a few seconds and at least 30 round trips, and is no more
-//! than go-ethereum can encrypt in that time. There is no warm-up, so slow start is part of each
-//! measurement. Nothing that one connection has learned about the path is kept for the next. Within
-//! a repetition all lose the packets with the same numbers. The clock runs from the first message
-//! until the listener has confirmed the last one.
+//! implementations. It is an amount that takes the copy a few seconds and at least 30 round trips,
+//! but no more than go-ethereum can encrypt in that time. There is no warm-up, so slow start is
+//! part of each measurement. Nothing that one connection has learned about the path is kept for the
+//! next. Within a repetition, the packets with the same numbers are lost for all implementations.
+//! The clock runs from the first message until the listener has confirmed the last one.
 //!
 //! Tables and goals are printed to standard output; the figures are written as JSON to `wan` below
 //! the target folder. Sender, receiver and path share the machine: "idle" is the unused share of

@@ -11,7 +11,8 @@ use crate::program::Program;
 pub(crate) const DIALLER: &str = "10.198.0.1";
 pub(crate) const LISTENER: &str = "10.198.0.2";
 
-/// The prefix of names. The owner's process id and start time follow, because ids are reused.
+/// The prefix of the namespaces' names. The owner's process id and start time follow, because ids
+/// are reused.
 const PREFIX: &str = "peermux-wan-";
 
 /// The folder where `ip` keeps namespaces.
@@ -24,11 +25,11 @@ pub(crate) enum Side {
     Listener,
 }
 
-/// Both namespaces. Dropping this removes them and kills the processes inside.
+/// Both namespaces. Dropping this removes them and kills the processes in them.
 #[derive(Debug)]
 pub(crate) struct Namespaces(());
 
-/// Held while namespaces are created or removed, and permanently after a signal.
+/// A lock, held while namespaces are created or removed, and permanently after a signal.
 static CHANGING: Mutex<()> = Mutex::new(());
 
 impl Side {
@@ -87,19 +88,19 @@ impl Side {
 impl Namespaces {
     pub(crate) fn create() -> Result<Self, String> {
         let _changing = changing();
-        // Removes the first one if the second one cannot be created.
+        // If the second namespace cannot be created, dropping this removes the first one.
         let both = Self(());
         for side in Side::BOTH {
             run("ip", &["netns", "add", &side.name()])?;
-            // Otherwise a connection would start with the window and the round trip of the previous
-            // one.
+            // Without this setting, a connection would start with the window and the round trip of
+            // the previous one.
             side.shell("echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")?;
         }
         Ok(both)
     }
 
-    /// Sets the congestion control once the devices exist. It is set on the route: a namespace may
-    /// set its default only to algorithms that the whole machine allows.
+    /// Sets the congestion control once the devices exist. It is set on the route, because a
+    /// namespace may set its default only to algorithms that the whole machine allows.
     pub(crate) fn set_congestion(&self, name: &str) -> Result<(), String> {
         for side in Side::BOTH {
             let (here, there) = (side.address(), side.other().address());
@@ -114,7 +115,7 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Returns the packets that a device had no room for; there should be none.
+    /// Returns how many packets a device had no room for. The number should be zero.
     pub(crate) fn dropped_by_devices(&self) -> u64 {
         let counted = Side::BOTH.into_iter().filter_map(|side| {
             let told = side.shell("cat /sys/class/net/wan0/statistics/tx_dropped");
@@ -170,7 +171,7 @@ pub(crate) fn remove_stale() {
 fn remove(name: &str) {
     let inside = run("ip", &["netns", "pids", name]).unwrap_or_default();
     for process in inside.split_whitespace() {
-        // It may have ended in the meantime.
+        // The process may have ended in the meantime.
         let _ = run("kill", &["-KILL", process]);
     }
     if let Err(error) = run("ip", &["netns", "del", name]) {

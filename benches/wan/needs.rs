@@ -15,7 +15,7 @@ pub(crate) fn ready() -> Result<Forwarder, String> {
     if !missing.is_empty() {
         return Err(missing);
     }
-    // It logs the reason itself.
+    // The failed build logs the reason itself.
     Implementation::Geth.ready().map_err(|_| String::new())?;
     Forwarder::build().map_err(|why| format!("wan-path: {why}\n"))
 }

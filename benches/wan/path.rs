@@ -6,8 +6,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Path {
     pub(crate) round_trip: Duration,
-    /// Bits per second; `None` means as fast as the processors can. The queue holds one
-    /// bandwidth-delay product.
+    /// The rate in bits per second; `None` means as fast as the processors can. The queue in front
+    /// of the rate holds one bandwidth-delay product.
     pub(crate) rate: Option<u64>,
     /// The share of packets lost in each direction, in thousandths.
     pub(crate) loss: u32,
@@ -56,7 +56,7 @@ impl Path {
         ]
     }
 
-    /// One message of 16 MiB takes 34 s on it.
+    /// The path on which one message of 16 MiB takes 34 s.
     pub(crate) const fn narrow() -> Self {
         Self::new(50, Some(4), 0)
     }
@@ -65,7 +65,7 @@ impl Path {
         Self::DEFAULT.contains(&self.id().as_str())
     }
 
-    /// Returns whether the goals for echo alongside bulk messages apply to it.
+    /// Returns whether the goals for echo alongside bulk messages apply to this path.
     pub(crate) fn is_for_echo(self) -> bool {
         self.id() == "50ms-20mbit"
     }
@@ -96,13 +96,14 @@ impl Path {
         f64::from(self.loss) / 10.0
     }
 
-    /// Returns the size of its queue in bytes, one bandwidth-delay product; `None` without a rate.
+    /// Returns the size of the queue in bytes, one bandwidth-delay product. Returns `None` without
+    /// a rate.
     pub(crate) fn queue(self) -> Option<u64> {
         let rate = self.rate? as f64;
         Some((rate / 8.0 * self.round_trip.as_secs_f64()) as u64)
     }
 
-    /// Returns how long this number of bytes occupies it.
+    /// Returns how long this number of bytes occupies the path.
     pub(crate) fn time_of(self, bytes: usize) -> Duration {
         let seconds = self.rate.map(|rate| bytes as f64 * 8.0 / rate as f64);
         Duration::from_secs_f64(seconds.unwrap_or_default())

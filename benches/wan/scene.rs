@@ -5,7 +5,7 @@ use crate::kind::{Kind, Served};
 use crate::namespaces::{Namespaces, Side};
 use crate::path::Path;
 
-/// Fields are dropped in order: the listeners, the path, the namespaces.
+/// The fields are dropped in this order: the listeners, the path, the namespaces.
 pub(crate) struct Scene {
     listeners: Vec<(Kind, Served)>,
     carrying: Option<Carrying>,
@@ -13,7 +13,7 @@ pub(crate) struct Scene {
     path: Path,
 }
 
-/// Settings in force in the namespaces.
+/// The settings that are in force in the namespaces.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Settings {
     pub(crate) congestion: String,

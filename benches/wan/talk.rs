@@ -1,6 +1,6 @@
 //! A peer that makes round trips alongside bulk messages of another protocol.
 //!
-//! It is a role of this binary.
+//! The peer is a role of this binary.
 
 use std::time::Duration;
 
@@ -23,8 +23,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 type BulkConn = ProtocolConn<BenchMessage>;
 
-/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. In turns it uses a
-/// second connection over the same path, which is otherwise idle.
+/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. The round trips
+/// alternate between the connection of the bulk messages and a second connection over the same
+/// path, which is otherwise idle.
 pub(crate) fn run(enode: &str, size: usize, seconds: f64) {
     let enode: Enode = enode.parse().expect("an enode URL");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -50,7 +51,7 @@ async fn talk(enode: &Enode, size: usize, time: Duration) -> Value {
         same.push(round_trip(&with_bulk, &loaded).await);
         second.push(round_trip(&alone, &unloaded).await);
     }
-    // It fails if the task has panicked, which the task's result reports.
+    // Sending fails if the task has panicked, and the task's result then reports the panic.
     let _ = stop.send(());
     let rate = sending.await.expect("the listener counts");
     for peer in [&loaded, &unloaded] {

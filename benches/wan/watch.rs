@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// The sampling interval; the kernel counts in steps of 10 ms.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Samples the processors until it is stopped.
+/// Samples the processors until this is stopped.
 pub(crate) struct Watch {
     stop: SyncSender<()>,
     looking: JoinHandle<Vec<Look>>,
@@ -40,8 +40,8 @@ impl Watch {
         Self { stop, looking }
     }
 
-    /// Returns the idle share of the busier processor in the busiest interval of this length. This
-    /// leaves out the start and the end, when processes connect and disconnect.
+    /// Returns the idle share of the busier processor in the busiest interval of this length. The
+    /// interval leaves out the start and the end, when processes connect and disconnect.
     pub(crate) fn idle(self, seconds: f64) -> Option<f64> {
         drop(self.stop);
         let looks = self.looking.join().ok()?;
