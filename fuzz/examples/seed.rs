@@ -66,7 +66,8 @@ fn nodes(vectors: &Value) {
     keep("enode", &[&[1, 2], &builder]);
 }
 
-/// Writes texts of entries, the ends of other texts, and lists: whole, partial or damaged.
+/// Writes texts of entries, the ends of other texts, and lists. The lists are whole, partial or
+/// damaged.
 fn lists(vectors: &Value) {
     for case in cases(vectors, "node_records_and_urls") {
         let text = case["input"].as_str().expect("text");

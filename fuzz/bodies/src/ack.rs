@@ -13,7 +13,7 @@ use super::handshake::{
 };
 use super::input::Input;
 
-/// Padding of the auth in bytes, as in the transcript.
+/// The padding of the auth in bytes, the same as in the transcript.
 const AUTH_PADDING: usize = 100;
 
 /// The recipient's state after the auth, which is the same in each run.
@@ -61,7 +61,7 @@ impl Target for Ack {
         }
     }
 
-    /// The old format is accepted if EIP-8 with the same elements is.
+    /// The old format is accepted if EIP-8 is accepted with the same elements.
     fn old(&self, plaintext: &[u8]) {
         let packet = seal_legacy(plaintext, &dialler(), &RECIPIENT.randomness(0));
         if plaintext.len() != 97 || self.0.legacy == Legacy::Refuse {
@@ -83,8 +83,8 @@ impl Target for Ack {
 }
 
 impl Ack {
-    /// Delivers a packet and returns whether it was accepted. `own` is whether it is the
-    /// recipient's packet. If it is, both ends must agree; otherwise they must not.
+    /// Delivers a packet and returns whether it was accepted. `own` is whether the packet is the
+    /// recipient's. If it is, both ends must agree on the session; otherwise they must not.
     fn deliver(&self, packet: &[u8], own: Option<bool>) -> Result<bool, HandshakeError> {
         let (initiator, _) = initiator(AUTH_PADDING);
         let initiator = initiator.with_legacy(self.0.legacy);

@@ -33,7 +33,7 @@ fn check_request(line: &str) {
             let written = serde_json::to_string(&request).expect("it serializes");
             assert!(!written.contains('\n'));
             assert_eq!(Request::read(&written), Ok(request));
-            // If a field occurs twice, the last one counts here.
+            // If a field occurs twice, this reader takes the last one.
             assert!(is_request(line), "{line}");
         }
         Err(error) => {
@@ -46,7 +46,7 @@ fn check_request(line: &str) {
     }
 }
 
-/// Returns whether a line has the documented form, without the library's reader.
+/// Returns whether a line has the documented form. This does not use the library's reader.
 fn is_request(line: &str) -> bool {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
         return false;

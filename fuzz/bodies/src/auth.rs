@@ -88,8 +88,8 @@ impl Auth {
         }))
     }
 
-    /// Answers an accepted auth. If it is the initiator's own, both ends must agree; otherwise they
-    /// must not.
+    /// Answers an accepted auth. If the auth is the initiator's own, both ends must agree on the
+    /// session; otherwise they must not.
     fn answer(&self, auth: AuthReceived, packet: &[u8]) {
         let claims = Claims::of(&auth);
         let (ack, session) = auth.answer(RECIPIENT.randomness(self.0.padding)).unwrap();

@@ -36,7 +36,7 @@ pub fn chat(data: &[u8]) {
     }
 }
 
-/// Returns whether a payload has the documented form, without the decoder.
+/// Returns whether a payload has the documented form. This does not use the decoder.
 fn is_well_formed(code: u64, payload: &[u8]) -> bool {
     if check_exact(payload).is_err() {
         return false;

@@ -8,7 +8,7 @@ use peermux::{Direction, Message, MessageError, NodeId, SecretKey};
 use super::assert_explained;
 use super::input::Input;
 
-// The codes and limits in the documentation of `comm`.
+// These are the codes and limits in the documentation of `comm`.
 const ESTABLISH: u64 = 0x00;
 const DATA: u64 = 0x01;
 const ACK: u64 = 0x02;
@@ -18,7 +18,8 @@ const MAX_ERROR: usize = 1 << 10;
 
 /// The input is a message or changes to a true proof of identity.
 ///
-/// Below 0x80, the first byte selects a message code and the rest is the payload.
+/// If the first byte is below 0x80, it selects a message code and the rest is the payload.
+/// Otherwise the input describes the changes.
 pub fn comm(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -63,7 +64,7 @@ fn check_payload(code: u64, payload: &[u8]) {
     }
 }
 
-/// Returns whether a payload is a Data message, without the decoder.
+/// Returns whether a payload is a Data message. This does not use the decoder.
 fn is_data(payload: &[u8]) -> bool {
     let list = Rlp::new(payload);
     check_exact(payload).is_ok()
@@ -82,7 +83,7 @@ fn element(payload: &[u8], index: usize) -> &[u8] {
 
 const BINDING: [u8; 32] = [7; 32];
 
-/// A proof convinces only its addressee, over its own connection, and unchanged.
+/// A proof convinces only its addressee, only over its own connection, and only if unchanged.
 fn check_proof(choice: u8, mut input: Input<'_>) {
     let provider = Secp256k1Identity::new(SecretKey::from_bytes(&[0x11; 32]).unwrap());
     let [dialler, listener] = [[1; 32], [2; 32]].map(NodeId::from_bytes);
@@ -140,7 +141,7 @@ fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], conv
     }
 }
 
-/// Returns whether an error comes from the checks before the check of the binding.
+/// Returns whether an error comes from a check that precedes the check of the binding.
 fn is_about_ids(error: &EstablishError) -> bool {
     matches!(
         error,

@@ -27,8 +27,8 @@ pub fn disconnect(data: &[u8]) {
     }
 }
 
-/// Decodes the form in the specification, a canonical list that starts with a one-byte integer.
-/// Returns `None` for other forms.
+/// Decodes the form in the specification. This form is a canonical list that starts with a one-byte
+/// integer. Returns `None` for other forms.
 fn by_the_book(data: &[u8]) -> Option<Option<DisconnectReason>> {
     let length = check_canonical(data).ok()?;
     let list = Rlp::new(&data[..length]);

@@ -64,17 +64,18 @@ fn signed(kind: u8, data: &[u8]) {
     let Some(packet) = read(&bytes) else {
         return;
     };
-    // The encoding is never longer: it lacks ignored data, and numbers are canonical.
+    // The new encoding is never longer than the packet: it lacks ignored data, and its numbers are
+    // canonical.
     let sealed = packet.seal(&key(2)).unwrap();
     assert!(sealed.bytes.len() <= bytes.len());
     assert_eq!(read(&sealed.bytes), Some(packet));
 }
 
-/// A node that receives packets from others, which may answer its Pings.
+/// Runs a node that receives packets from others, which may answer its Pings.
 struct Script {
     machine: Machine,
     now: Now,
-    /// Addresses that answered a Ping and so may send requests.
+    /// The addresses that have answered a Ping and so may send requests.
     proven: BTreeSet<IpAddr>,
 }
 
@@ -124,7 +125,7 @@ impl Script {
                 self.sent(None, &key(who), step & 4 != 0);
             }
             _ => {
-                // A Ping whose sender answers the node's own Ping.
+                // This Ping's sender also answers the node's own Ping.
                 let nowhere: &[u8] = &[0xc3, 0x80, 0x80, 0x80];
                 let expires = (UNIX + 3600).to_be_bytes();
                 let data = [&[0xce, 4], nowhere, nowhere, &[0x84], &expires[4..]];

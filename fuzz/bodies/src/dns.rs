@@ -16,7 +16,7 @@ use super::input::Input;
 
 /// The first byte selects the kind of input.
 ///
-/// It is a text, the end of a text with a valid beginning, or a script of changes to a list.
+/// The input is a text, the end of a text with a valid beginning, or a script of changes to a list.
 pub fn dns(data: &[u8]) {
     const LINK: &str = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@";
     const ROOT: &str = "enrtree-root:v1 e=AAAAAAAAAAAAAAAAAAAA l=AAAAAAAAAAAAAAAAAAAA seq=";
@@ -49,7 +49,7 @@ fn text(text: &str) {
     }
     if let Some(root) = root {
         assert_eq!(root.to_string(), text);
-        // A valid signature would be a forgery.
+        // If this text had a valid signature, the signature would be a forgery.
         assert!(root.verify(&key(1).public_key()).is_err());
     }
     let own = EntryHash::of(text);
@@ -72,7 +72,7 @@ fn nodes() -> &'static [NodeRecord] {
     })
 }
 
-/// The texts under each name.
+/// The texts of a list under each name.
 type Texts = BTreeMap<String, Vec<String>>;
 
 struct Zone(Texts);
@@ -83,7 +83,7 @@ impl Resolver for Zone {
     }
 }
 
-/// Signs a list, damages and reads it. The result must be a subset of the signed nodes.
+/// Signs a list, damages it and reads it. The result must be a subset of the signed nodes.
 fn list(mut input: Input<'_>) {
     let count = usize::from(input.byte() % 18);
     let nodes = &nodes()[..count];

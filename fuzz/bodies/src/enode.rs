@@ -11,7 +11,8 @@ use super::record::{check_enode, record};
 
 /// The input is text after an optional byte.
 ///
-/// After 0x00 it continues an enode URL with a valid key; after 0x01 it describes a node record.
+/// After the byte 0x00, the text continues an enode URL with a valid key. After 0x01, the bytes
+/// describe a node record.
 pub fn enode(data: &[u8]) {
     const KEY: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138\
                        7574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";
@@ -43,7 +44,8 @@ fn text(text: &str) {
     }
 }
 
-/// Parses `text`. The result must print as text with the same meaning, which prints as itself.
+/// Parses `text`. The result must print as a text with the same meaning, and that text must print
+/// as itself.
 pub(super) fn returns<T>(text: &str) -> Option<T>
 where
     T: FromStr<Err: std::error::Error + PartialEq> + ToString + PartialEq + Debug,

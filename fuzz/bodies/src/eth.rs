@@ -15,7 +15,7 @@ const CODES: u8 = 0x13;
 
 /// The first byte selects a version or fork identifiers.
 ///
-/// With a version, the second byte is the code and the rest the payload.
+/// If it selects a version, the second byte is the code and the rest is the payload.
 pub fn eth(data: &[u8]) {
     let mut input = Input::new(data);
     let choice = input.byte() % 4;
@@ -75,7 +75,7 @@ fn check<M: WireMessage>(message: Message, headers: impl FnOnce(M) -> Option<Vec
     }
 }
 
-/// Two nodes on one chain accept each other, whatever forks they have passed. A node on another
+/// Two nodes on one chain accept each other, whatever forks each has passed. A node on another
 /// chain is rejected.
 fn forks(input: &mut Input<'_>) {
     let mut few = |most: u8| -> Vec<u64> {

@@ -5,7 +5,7 @@ use peermux::rlp::{Rlp, RlpStream, check_exact};
 use peermux::{Bytes, SecretKey};
 use peermux_protocols::gossip::fuzzing::{authored, reencode};
 
-// The tags and limits in the documentation of gossip.
+// These are the tags and limits in the documentation of gossip.
 const DIGEST: u64 = 0x676f_0201;
 const REQUEST: u64 = 0x676f_0202;
 const DATA: u64 = 0x676f_0203;
@@ -17,8 +17,9 @@ const WRITTEN: u64 = 1000;
 
 /// The input is a message, or changes to a signed one.
 ///
-/// Below 0x80, the first byte selects a tag and the rest is the payload. Otherwise it selects the
-/// size of a signed message, and the rest describes what happens to the message on its way.
+/// If the first byte is below 0x80, it selects a tag and the rest is the payload. Otherwise it
+/// selects the size of a signed message, and the rest describes what happens to that message on its
+/// way.
 pub fn gossip(data: &[u8]) {
     match data.split_first() {
         Some((&choice @ 0x80.., damage)) => check_signed(usize::from(choice & 0x7f), damage),
@@ -37,7 +38,7 @@ fn check_payload(tag: u64, payload: &[u8]) {
     assert_eq!(reencode(&envelope), expected);
 }
 
-/// Returns whether a payload has the documented form, without the decoder.
+/// Returns whether a payload has the documented form. This does not use the decoder.
 fn is_well_formed(tag: u64, payload: &[u8]) -> bool {
     if check_exact(payload).is_err() {
         return false;
@@ -72,7 +73,7 @@ fn is_u64(item: &Rlp<'_>) -> bool {
     item.is_data() && item.data().is_ok_and(fits)
 }
 
-/// A message is its author's only if it is unchanged.
+/// A signed message counts as its author's only if it is unchanged.
 fn check_signed(size: usize, damage: &[u8]) {
     let key = SecretKey::from_bytes(&[0x11; 32]).expect("a key");
     let author = Secp256k1Identity::new(key);

@@ -40,8 +40,8 @@ pub(super) trait Target: From<Setting> {
 }
 
 /// Runs a target. Bits 0 and 1 of the first byte select the input: a packet, an EIP-8 plaintext, an
-/// old plaintext, or changes to a valid packet. Bit 2 is whether the old format is accepted, bits 3
-/// to 7 the amount of padding. The second byte selects how the packet is delivered.
+/// old plaintext, or changes to a valid packet. Bit 2 selects whether the old format is accepted,
+/// and bits 3 to 7 are the amount of padding. The second byte selects how the packet is delivered.
 pub(super) fn run<T: Target>(data: &[u8]) {
     let mut input = Input::new(data);
     let flags = input.byte();
@@ -61,7 +61,7 @@ pub(super) fn run<T: Target>(data: &[u8]) {
     }
 }
 
-/// The keys and nonces of one side, from a published transcript. Its packets can be inputs.
+/// The keys and nonces of one side, from a published transcript. The side's packets can be inputs.
 pub(super) struct Side {
     static_key: &'static str,
     ephemeral: &'static str,
@@ -108,7 +108,7 @@ impl Side {
     }
 }
 
-/// Returns the initiator after its auth with this much padding, and the auth.
+/// Returns the initiator that has sent its auth with this much padding, and the auth.
 pub(super) fn initiator(padding: usize) -> (Initiator, Bytes) {
     let remote = RECIPIENT.key().public_key();
     Initiator::new(&INITIATOR.key(), &remote, INITIATOR.randomness(padding)).unwrap()
@@ -126,13 +126,13 @@ pub(super) fn received(auth: &[u8], legacy: Legacy) -> AuthReceived {
 
 /// How bytes reach the other side.
 pub(super) struct Delivery {
-    /// The packet and the bytes after it, like a first frame.
+    /// The packet and the bytes after it, which stand for a first frame.
     pub(super) wire: Vec<u8>,
     /// The size of each read.
     read: usize,
 }
 
-/// The bytes that a step has consumed from the input, and its result.
+/// The bytes that a step has consumed from the input, and the step's result.
 pub(super) type Taken<T> = Option<(Vec<u8>, T)>;
 
 impl Delivery {
@@ -144,7 +144,8 @@ impl Delivery {
         }
     }
 
-    /// Delivers to `state` and checks each step. Returns `None` if it waits for more bytes.
+    /// Delivers the bytes to `state` and checks each step. Returns `None` if the last step still
+    /// waits for more bytes.
     pub(super) fn run<S, T>(
         &self,
         mut state: S,
@@ -184,8 +185,8 @@ fn check_error(error: &HandshakeError) {
     assert_eq!(error.fault(), Fault::Remote);
 }
 
-/// Returns what the receiver decrypts. Padding is not separated from the plaintext: its zeros may
-/// complete a list that the plaintext began.
+/// Returns what the receiver decrypts. The padding is not separated from the plaintext, so its
+/// zeros may complete a list that the plaintext began.
 pub(super) fn padded(plaintext: &[u8], padding: usize) -> Vec<u8> {
     let mut padded = plaintext.to_vec();
     padded.resize(plaintext.len() + padding, 0);

@@ -9,9 +9,9 @@ use peermux::{Fault, rlp};
 use super::assert_explained;
 use super::input::Input;
 
-/// The input is a payload.
+/// The input is the payload of a Hello.
 ///
-/// The bytes after its RLP, if it is canonical, select local protocols.
+/// If its RLP is canonical, the bytes after the RLP select local protocols.
 pub fn hello(data: &[u8]) {
     match Hello::decode(data) {
         Ok(hello) => {
@@ -27,7 +27,7 @@ pub fn hello(data: &[u8]) {
 fn check_round_trip(hello: &Hello, data: &[u8]) {
     assert!(data.len() <= MAX_HELLO);
     let encoded = hello.encode();
-    // Encoding drops ignored data; there is no other difference.
+    // Encoding drops ignored data; the encoded Hello does not differ in any other way.
     assert!(encoded.len() <= data.len());
     assert_eq!(Hello::decode(&encoded).as_ref(), Ok(hello));
     assert!(rlp::check_exact(&encoded).is_ok());
@@ -65,7 +65,7 @@ fn check_error(error: &HelloError, data: &[u8]) {
     assert_eq!(error.reason(), expected);
 }
 
-/// Uses some of the remote's capabilities as local ones, with any number of codes.
+/// Uses some of the remote's capabilities as local protocols, each with any number of codes.
 fn check_matching(hello: &Hello, mut input: Input<'_>) {
     let mut local = vec![(Capability::new("ours", 1), input.byte().into())];
     for capability in &hello.capabilities {

@@ -1,7 +1,7 @@
 //! Reads choices from the bytes of a fuzzer.
 
-/// The rest of an input. After its end it continues with zeros, so that every input is a complete
-/// script and a fuzzer can shorten it anywhere.
+/// The rest of an input. After the end of the input, reading continues with zeros. So every input
+/// is a complete script, and a fuzzer can shorten it anywhere.
 pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

@@ -1,8 +1,8 @@
 //! Bodies of the fuzz targets, as plain functions over bytes.
 //!
-//! Each takes any bytes as data or as a script of actions, and panics if an invariant is violated.
-//! The harness in the parent folder runs them under a fuzzer; `tests/replay.rs` runs them over the
-//! kept inputs. They are deterministic: keys and nonces are fixed.
+//! Each body takes any bytes as data or as a script of actions, and panics if an invariant is
+//! violated. The harness in the parent folder runs the bodies under a fuzzer; `tests/replay.rs`
+//! runs them over the kept inputs. The bodies are deterministic: keys and nonces are fixed.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -65,7 +65,9 @@ pub use x509::x509;
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// All targets by name, which is also the name of their binaries and corpus folders.
+/// All targets by name.
+///
+/// The name is also that of the target's binary and of its corpus folder.
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("admin", admin),

@@ -11,7 +11,8 @@ use super::{assert_explained, snappy};
 
 /// The first byte contains the settings; the rest is id and data.
 ///
-/// Bit 0 enables compression, and bits 3 to 7 select a power of two as the limit of the payload.
+/// Bit 0 of the first byte enables compression. Bits 3 to 7 select a power of two as the limit of
+/// the payload.
 pub fn message(data: &[u8]) {
     let mut input = Input::new(data);
     let flags = input.byte();
@@ -52,7 +53,7 @@ pub(super) fn check_error(error: &FrameError) {
     assert_eq!(error.fault(), Fault::Remote);
 }
 
-/// Returns a plaintext's id and the id's length, by the RLP crate.
+/// Returns a plaintext's id and the id's length, as the RLP crate decodes them.
 pub(super) fn read_id(plaintext: &[u8]) -> Option<(u64, usize)> {
     let length = check_canonical(plaintext).ok()?;
     let id = Rlp::new(&plaintext[..length]).as_val().ok()?;

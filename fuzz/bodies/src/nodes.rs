@@ -6,7 +6,7 @@ use peermux_cli::node_file::{Format, KnownNode, NodeFileError, read, write};
 
 use super::assert_explained;
 
-/// The maximum number of nodes kept.
+/// The maximum number of nodes that are kept from a file.
 const MAX: usize = 16;
 
 /// Accepted files round-trip as JSON lines, and the node set contains all nodes.

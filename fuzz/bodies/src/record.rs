@@ -8,7 +8,7 @@ use super::assert_explained;
 use super::input::Input;
 
 /// The first byte selects the kind of the rest. The rest is a whole record, content to sign, or
-/// pairs for the builder.
+/// pairs for the record builder.
 pub(super) fn record(script: &[u8]) {
     let mut input = Input::new(script);
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
@@ -24,27 +24,28 @@ pub(super) fn check_enode(record: &NodeRecord) {
     let enode = record.to_enode();
     assert_eq!(enode.node_id(), record.node_id());
     assert_eq!(enode.endpoint(), record.endpoint().as_ref());
-    // A URL has only one endpoint.
+    // Compare only one endpoint, since a URL has only one.
     let first: Enode = enode.to_string().parse().unwrap();
     assert_eq!(first.public_key(), enode.public_key());
     assert_eq!(first.endpoint(), enode.endpoint());
     assert!(first.tcp_endpoints().count() <= 1 && enode.tcp_endpoints().count() <= 2);
 }
 
-/// Returns a record with a signature over the rest of the input. The RLP elements may be
-/// malformed.
+/// Returns a record with a signature over the rest of the input. The signed content may be
+/// malformed RLP.
 fn signed(key: &SecretKey, mut input: Input<'_>) -> Vec<u8> {
     let compressed = key.public_key().to_compressed();
     let flags = input.byte();
     let mut content = input.rest().to_vec();
     let mut elements = RlpStream::new();
     if flags & 1 == 1 {
-        // The elements that make the scheme complete, so that only the rest can be invalid.
+        // Add the elements of a complete identity scheme, so that only the other elements can be
+        // invalid.
         elements.append(&"id").append(&"v4");
         elements.append(&"secp256k1").append(&&compressed[..]);
         content.extend_from_slice(&elements.out());
     }
-    // An identity signs the Keccak-256 digest, like the scheme `v4`.
+    // The digest that is signed is Keccak-256, as in the scheme `v4`.
     let signer = Secp256k1Identity::new(key.clone());
     let signature = signer.sign(&list(&[&content])).unwrap();
     let signature = encode(&signature);
@@ -62,7 +63,7 @@ fn list(payload: &[&[u8]]) -> Vec<u8> {
     encode(&Raw(payload.concat())).to_vec()
 }
 
-/// Builds a record: what the builder signs must be valid.
+/// Builds a record. What the builder signs must be valid.
 fn built(key: &SecretKey, mut input: Input<'_>) {
     let mut builder = NodeRecord::builder(input.u64());
     while !input.is_empty() {

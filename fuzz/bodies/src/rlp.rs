@@ -6,10 +6,10 @@ use peermux::rlp::{Rlp, RlpError, RlpStream, check_canonical, check_exact};
 
 use super::assert_explained;
 
-/// The maximum depth of `check_canonical`.
+/// The maximum depth that `check_canonical` accepts.
 const MAX_DEPTH: usize = 64;
 
-/// A greater depth that still fits on the stack.
+/// The maximum depth of this reader, which is greater but still fits on the stack.
 const READ_DEPTH: usize = 512;
 
 enum Value<'a> {
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Checks that the RLP crate decodes the same.
+    /// Checks that the RLP crate decodes the same value.
     fn assert_same(&self, rlp: &Rlp<'_>) {
         match self {
             Self::Data(data) => assert_eq!(rlp.data(), Ok(*data)),
@@ -108,11 +108,12 @@ pub fn rlp(data: &[u8]) {
         }
         Err(error) => {
             assert_explained(&error);
-            // If both errors apply, either may be reported.
+            // If the bytes are both too deep and not canonical, either error may be reported.
             assert!(match error {
                 RlpError::TooDeep => depth > MAX_DEPTH,
                 RlpError::NotShortest => !canonical,
-                // A list's last element may extend beyond the list, which ends it early.
+                // Bytes that end early were handled above. This includes a list whose last element
+                // extends beyond the list.
                 RlpError::Truncated => false,
                 _ => false,
             });

@@ -19,7 +19,7 @@ use super::assert_explained;
 use super::input::Input;
 
 static SAMPLE: LazyLock<Vec<Row>> = LazyLock::new(|| sample(&mut rng()));
-/// The same book in a file.
+/// The sample book, as the bytes of a file.
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = Folder::new("sample");
     let path = folder.0.join("book");
@@ -47,7 +47,7 @@ fn rng() -> StdRng {
 
 /// The input changes valid rows or a valid file.
 ///
-/// It changes rows if its first byte is below 0xe0.
+/// If the first byte is below 0xe0, the input changes rows.
 pub fn rows(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -109,7 +109,7 @@ fn change_rows(input: &mut Input<'_>) -> Vec<Row> {
     rows
 }
 
-/// Rows are rejected, or make a book whose rows make the same book.
+/// Rows are rejected, or they make a book whose own rows make the same book.
 fn check_rows(rows: &[Row]) {
     let (mut book, mut nodes) = match load(rows, now(), &mut rng()) {
         Ok(loaded) => loaded,
@@ -127,7 +127,7 @@ fn check_rows(rows: &[Row]) {
     assert_eq!(rows_of(&mut book, &mut nodes, now()), written);
 }
 
-/// A damaged file makes a book, or is kept aside and replaced.
+/// A damaged file makes a book, or it is set aside and replaced.
 fn check_file(input: &mut Input<'_>) {
     let folder = Folder::new("damaged");
     let path = folder.0.join("book");

@@ -2,7 +2,8 @@
 //!
 //! [description]: https://github.com/google/snappy/blob/main/format_description.txt
 
-/// Returns the length that precedes compressed data. A length of more than five bytes is `None`.
+/// Returns the length that precedes compressed data. Returns `None` if the length takes more than
+/// five bytes.
 pub(super) fn declared(data: &[u8]) -> Option<u64> {
     split_declared(data).map(|(declared, _)| declared)
 }
@@ -17,7 +18,7 @@ fn split_declared(data: &[u8]) -> Option<(u64, &[u8])> {
     Some((declared, elements))
 }
 
-/// Returns the data if it decompresses to its declared length.
+/// Returns the decompressed data if it has the declared length.
 pub(super) fn decompress(data: &[u8]) -> Option<Vec<u8>> {
     let (declared, mut rest) = split_declared(data)?;
     let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! Comm's store: connections by identity, queues, and the result of each message.
 //!
 //! The input is a script of sends, attempts, connections and their ends. Every message has exactly
-//! one result, bounds hold after each step, and the room of an empty queue is free.
+//! one result, and bounds hold after each step. The room of an empty queue is free.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::input::Input;
 use super::waiting::{Waiting, payload};
 
-/// This node is the first one.
+/// The number of nodes, of which this node is the first.
 const NODES: u8 = 5;
 const IDS: u8 = 4;
 const MAX_DIALS: usize = 3;
@@ -52,7 +52,7 @@ pub fn store(data: &[u8]) {
 
 struct World {
     store: Store,
-    /// A dummy handle for all connections.
+    /// A dummy handle that stands for the peer of every connection.
     peer: Peer,
     /// The bound of a queue, in messages.
     messages: usize,
@@ -60,7 +60,7 @@ struct World {
     connections: Vec<usize>,
     /// Messages without a result so far.
     sent: Vec<Sent>,
-    /// The callers that wait for an answer.
+    /// The callers that wait for an answer to their messages.
     acks: Vec<oneshot::Receiver<Result<(), CommError>>>,
     /// The callers that wait for room.
     waiting: Vec<Waiter>,
@@ -150,7 +150,7 @@ impl World {
         self.connections.retain(|one| *one != connection);
     }
 
-    /// Continues the callers for which there is room.
+    /// Continues the waiting callers for which there is room.
     fn settle(&mut self) {
         let mut next = 0;
         while next < self.waiting.len() {
@@ -193,7 +193,7 @@ impl World {
             total,
         } = account;
         assert!(owed <= total, "more than twice the bound");
-        // Reserved room that has not yet been taken belongs to the waiting callers.
+        // Room that is reserved but not yet taken belongs to the waiting callers.
         assert!(taken + free <= total + owed, "{account:?}");
         if self.waiting.is_empty() {
             assert_eq!(taken + free, total + owed, "{account:?}");
@@ -201,7 +201,7 @@ impl World {
         assert!(waiting <= taken);
     }
 
-    /// Checks whether a message has a result. Returns the message if not.
+    /// Checks whether a message has a result. Returns the message if it has none.
     fn look(&mut self, mut sent: Sent) -> Option<Sent> {
         let outcome = match sent.outcome.try_recv() {
             Ok(outcome) => outcome,
@@ -235,7 +235,7 @@ impl World {
         assert_eq!(stats.failed_other, count("other"));
     }
 
-    /// Ends everything: all messages have a result, and no caller still waits for room.
+    /// Ends everything. Then all messages must have a result, and no caller may wait for room.
     fn end(mut self) {
         for connection in std::mem::take(&mut self.connections) {
             self.store.end(connection);

@@ -9,7 +9,7 @@ use peermux::Bytes;
 
 use super::input::Input;
 
-/// Whether a task was woken since the last check.
+/// Remembers whether a task was woken since the last check.
 #[derive(Default)]
 pub(super) struct Bell(AtomicBool);
 
@@ -25,7 +25,7 @@ impl Bell {
     }
 }
 
-/// A waiting future.
+/// A future that waits, and whether it was woken.
 pub(super) struct Waiting<T> {
     future: Pin<Box<dyn Future<Output = T>>>,
     bell: Arc<Bell>,
@@ -40,7 +40,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Polls if it was woken. Returns `None` if not.
+    /// Polls the future if it was woken. Returns `None` if it was not.
     pub(super) fn poll_if_woken(&mut self) -> Option<Poll<T>> {
         if !self.bell.has_rung() {
             return None;
@@ -54,7 +54,8 @@ impl<T> Waiting<T> {
 /// The largest size of a message.
 const MOST: usize = 16 << 20;
 
-/// Returns a payload whose size the input selects. All share memory, so large ones are cheap.
+/// Returns a payload whose size the input selects. All payloads share memory, so large ones are
+/// cheap.
 pub(super) fn payload(input: &mut Input<'_>) -> Bytes {
     static ZEROS: LazyLock<Bytes> = LazyLock::new(|| vec![0; MOST].into());
     ZEROS.slice(..size(input))

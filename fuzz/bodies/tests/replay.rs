@@ -31,7 +31,7 @@ fn entries(folder: &Path) -> BTreeSet<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Runs a target over all its inputs. Returns the ones that failed.
+/// Runs a target over all its inputs. Returns the inputs that failed.
 fn replay(body: Body, folder: &Path) -> Vec<String> {
     let inputs = entries(folder);
     assert!(!inputs.is_empty(), "{} is empty", folder.display());

@@ -1,7 +1,7 @@
 //! A stream of frames from an arbitrary sender, in reads of any size.
 //!
 //! [`script`] seals messages as the input specifies, correctly or not, and damages them in transit.
-//! [`sent`] predicts the receiver's result for each, and [`reader`] receives them.
+//! [`sent`] predicts the receiver's result for each message, and [`reader`] receives the messages.
 
 mod reader;
 mod script;

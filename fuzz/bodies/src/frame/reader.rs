@@ -29,7 +29,7 @@ pub(super) struct Reader {
 enum Outcome {
     Opened,
     Refused(FrameError),
-    /// No more bytes.
+    /// No more bytes arrive, so the frame is not complete.
     Starved,
 }
 
@@ -67,7 +67,7 @@ impl Reader {
         self.receive_as(&rest, false);
     }
 
-    /// Receives one frame, which must be as predicted. Returns whether to continue.
+    /// Receives one frame. The result must be the predicted one. Returns whether to continue.
     fn receive_as(&mut self, expect: &Expect<'_>, compressed: bool) -> bool {
         let outcome = self.receive(|frame| match expect {
             Expect::Opened(content) => check(frame, content, compressed),
@@ -130,7 +130,8 @@ impl Reader {
         let capacity = self.buffer.capacity();
         assert_eq!(capacity, next);
         assert_eq!(self.buffer.len(), length + count);
-        // The memory of a frame grows with what has arrived of it, and never exceeds the frame.
+        // The memory for a frame grows with the bytes of it that have arrived, and never exceeds
+        // the frame.
         assert!(capacity <= before.max(READ_AHEAD).max(2 * length));
         assert!(capacity <= before.max(READ_AHEAD).max(total));
         count > 0

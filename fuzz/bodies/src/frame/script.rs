@@ -11,7 +11,8 @@ use super::sent::{Content, Sent, wire_size};
 use crate::input::Input;
 use crate::message::{header, read_id};
 
-/// Longer scripts are cut off: they are slow and show nothing new.
+/// The maximum number of bytes on the wire. Longer scripts are cut off, because they are slow and
+/// show nothing new.
 const MAX_WIRE: usize = 192 * 1024;
 
 /// One byte more than the largest payload.
@@ -21,7 +22,7 @@ static TOO_MUCH: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; MAX_PAYLOAD + 1]);
 pub(super) struct Played {
     pub(super) ingress: Ingress,
     pub(super) sent: Vec<Sent>,
-    /// The bytes that arrive: the frames, unless they were damaged.
+    /// The bytes that arrive. They are the frames, as far as these were not damaged.
     pub(super) stream: Vec<u8>,
 }
 
@@ -36,8 +37,8 @@ struct Script<'a> {
     arriving: Vec<Vec<u8>>,
 }
 
-/// Runs a script of one-byte operations with their arguments. Bits 0 to 2 are the operation, bits 3
-/// to 7 the damage to the frame on its way.
+/// Runs a script of one-byte operations with their arguments. Bits 0 to 2 are the operation, and
+/// bits 3 to 7 are the damage to the frame in transit.
 pub(super) fn run(input: Input<'_>) -> Played {
     let (egress, ingress) = direction();
     let mut script = Script {
@@ -157,7 +158,7 @@ impl Script<'_> {
         if flags & 1 == 0 {
             head[..3].copy_from_slice(&header(body.len())[..3]);
         }
-        // Padding of any content, sometimes too long.
+        // The padding has any content, and is sometimes too long.
         let padded = body.len().next_multiple_of(16) + 16 * usize::from(flags >> 6);
         body.resize(padded, flags);
         let mut wire = BytesMut::new();
@@ -183,7 +184,7 @@ impl Script<'_> {
         }
     }
 
-    /// Seals a message that must be refused without side effects.
+    /// Tries to seal a message. This must be refused without side effects.
     fn too_much(&mut self) {
         let mut out = BytesMut::from(&b"before"[..]);
         let error = self.egress.seal(1, &TOO_MUCH, &mut out).unwrap_err();
@@ -198,13 +199,13 @@ impl Script<'_> {
                 let position = (self.input.u16() | self.input.u16() << 16) % wire.len();
                 wire[position] ^= self.input.byte().max(1);
             }
-            // Cut short: the next bytes replace the missing ones.
+            // The frame is cut short: the next bytes that arrive replace the missing ones.
             26 => wire.truncate(self.input.u16() % wire.len()),
-            // Other bytes before it.
+            // Other bytes arrive before the frame.
             27 => self.arriving.push(self.input.sized().to_vec()),
-            // Duplicated.
+            // The frame arrives twice.
             28 => self.arriving.push(wire.clone()),
-            // Before the previous frame.
+            // The frame arrives before the previous one.
             29 => {
                 if let Some(last) = self.arriving.last_mut() {
                     std::mem::swap(last, &mut wire);

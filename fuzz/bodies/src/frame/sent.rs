@@ -30,16 +30,17 @@ pub(super) enum Content {
 pub(super) enum Expect<'a> {
     Opened(&'a Content),
     Refused(FrameError),
-    /// The body is authentic, but its id is invalid. The target `message` checks the exact error.
+    /// The body is authentic, but its message id is invalid. The target `message` checks the exact
+    /// error.
     BadId,
-    /// Too few bytes.
+    /// Too few bytes arrive.
     Starved,
 }
 
 impl Sent {
-    /// Returns the expected result for `arrived`, all bytes from where the receiver expects this
-    /// frame. Exactly the bytes that were sent may and must be opened. A truncated frame is whole
-    /// if the bytes after it happen to complete it.
+    /// Returns the expected result for `arrived`. These are all bytes from where the receiver
+    /// expects this frame. Only the bytes that were sent may be opened, and they must be. A
+    /// truncated frame is whole if the bytes after it happen to complete it.
     pub(super) fn expect(&self, arrived: &[u8]) -> Expect<'_> {
         let Some(header) = arrived.first_chunk::<HEADER>() else {
             return Expect::Starved;
@@ -62,7 +63,7 @@ impl Sent {
         }
     }
 
-    /// Checks what the header alone decides.
+    /// Checks what depends on the header alone.
     fn check_size(&self) -> Result<(), FrameError> {
         let max = self.max_frame_size.min(MAX_FRAME_SIZE);
         match self.announced {

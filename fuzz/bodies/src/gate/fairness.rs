@@ -1,10 +1,10 @@
 /// The bytes that a lane of weight 1 may send per round, as documented.
 const QUANTUM: usize = 16 << 10;
 
-/// What each lane has sent while it and another one were both busy.
+/// The bytes that lanes have sent, counted while two lanes are both busy.
 pub(super) struct Fairness {
     weights: Vec<usize>,
-    /// For each pair, the bytes that each has sent since both became busy.
+    /// For each pair of lanes, the bytes that each has sent since both became busy.
     sent: Vec<Vec<[usize; 2]>>,
     /// The largest message of each lane since it became busy.
     largest: Vec<usize>,
@@ -20,12 +20,12 @@ impl Fairness {
         }
     }
 
-    /// A lane received a message.
+    /// Records that a lane received a message.
     pub(super) fn pushed(&mut self, lane: usize, cost: usize) {
         self.largest[lane] = self.largest[lane].max(cost);
     }
 
-    /// A lane is empty.
+    /// Records that a lane is empty.
     pub(super) fn emptied(&mut self, lane: usize) {
         self.largest[lane] = 0;
         for other in 0..self.weights.len() {
@@ -34,8 +34,8 @@ impl Fairness {
         }
     }
 
-    /// A lane sent a message while the lanes in `busy` have messages. While two lanes are busy,
-    /// each sends in proportion to its weight, within two rounds and two messages.
+    /// Records that a lane sent a message while the lanes in `busy` have messages. While two lanes
+    /// are busy, each must send in proportion to its weight, within two rounds and two messages.
     pub(super) fn sent(&mut self, lane: usize, cost: usize, busy: impl Fn(usize) -> bool) {
         for other in (0..self.weights.len()).filter(|other| *other != lane && busy(*other)) {
             self.sent[lane][other][0] += cost;

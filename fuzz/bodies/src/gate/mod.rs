@@ -25,7 +25,7 @@ const FREE_PER_PEER: usize = 32 << 10;
 /// The number of ids of each lane; those of the first lane begin at 16.
 const IDS: u64 = 1 << 32;
 
-/// The first bytes select the lanes; the rest is the script.
+/// The first bytes describe the lanes; the rest is the script.
 pub fn gate(data: &[u8]) {
     let mut input = Input::new(data);
     let limits = MemoryLimits::default().with_per_node(PER_NODE);
@@ -127,7 +127,7 @@ impl World {
                 self.model.fail(self.exit.fail(kind));
             }
             4 => assert_eq!(self.exit.close(), self.model.close()),
-            // Rare, because it ends the run.
+            // The other values do nothing, so that the ends of a run are rare.
             _ => {}
         }
     }
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Returns the room in the budgets: the peer's own, and the node's.
+    /// Returns the room in the peer's own budget, and in the node's.
     fn room(&self) -> [usize; 2] {
         let held = self.account.held();
         let node = PER_NODE.saturating_sub(self.node.used());
@@ -173,7 +173,7 @@ impl World {
         while next < self.senders.len() {
             let room = self.room();
             let went_on = self.senders.advance(next, &mut self.model, room);
-            // It may have woken others.
+            // A sender that continued may have woken others, so start again with the first one.
             next = if went_on { 0 } else { next + 1 };
             self.wake_writer();
         }

@@ -50,15 +50,15 @@ pub(super) struct Model {
     fairness: Fairness,
     ping: bool,
     pongs: usize,
-    /// Messages that the write loop has taken but not written; control messages are `None`.
+    /// The messages that the write loop has taken but not written. Control messages are `None`.
     taken: VecDeque<Option<Queued>>,
-    /// The number and the cost of the protocols' messages that it has taken.
+    /// The number and the cost of the protocols' messages that the write loop has taken.
     in_flight: [usize; 2],
     unsent: usize,
     phase: Phase,
     failure: Option<SendError>,
     dropping: bool,
-    /// The written messages for which a sender waits.
+    /// The written messages whose senders wait for that.
     written: HashSet<u64>,
 }
 
@@ -166,13 +166,13 @@ impl Model {
         queued.chain(taken).any(|one| one.code == code)
     }
 
-    /// The write loop returned; messages that it did not write are lost.
+    /// Records that the write loop returned. Messages that it did not write are lost.
     fn came_back(&mut self) {
         self.unsent += self.taken.drain(..).flatten().count();
         self.in_flight = [0; 2];
     }
 
-    /// The write loop requested `limit` bytes and took these messages.
+    /// Records that the write loop requested `limit` bytes and took these messages.
     pub(super) fn took(&mut self, messages: &[(Option<usize>, u64, usize)], limit: usize) {
         self.came_back();
         assert!(self.phase != Phase::Closed);
@@ -264,7 +264,7 @@ impl Model {
         }
     }
 
-    /// Checks that the charge equals what is held, within a step or two.
+    /// Checks that the charge equals the held memory, within a step or two.
     pub(super) fn check(&self, charged: usize) {
         let cost = self.cost();
         assert!(

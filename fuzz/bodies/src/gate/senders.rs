@@ -21,7 +21,7 @@ struct Sending {
     lane: usize,
     code: u64,
     size: usize,
-    /// Whether it waits until the message is written.
+    /// Whether the sender waits until its message is written.
     flushes: bool,
     queued: bool,
 }
@@ -47,7 +47,7 @@ impl Senders {
         (Message::new(self.next_code, payload), self.next_code, size)
     }
 
-    /// Starts a sender, which continues with the others.
+    /// Starts a sender. It makes progress when woken senders next continue.
     pub(super) fn start(&mut self, lane: usize, flushes: bool, input: &mut Input<'_>) {
         if self.sending.len() > 20 {
             return;
@@ -98,7 +98,7 @@ impl Senders {
         }
     }
 
-    /// Continues one sender if it was woken. Returns whether it was.
+    /// Continues one sender if it was woken. Returns whether it was woken.
     pub(super) fn advance(&mut self, index: usize, model: &mut Model, room: [usize; 2]) -> bool {
         let one = &mut self.sending[index];
         let Some(polled) = one.waiting.poll_if_woken() else {

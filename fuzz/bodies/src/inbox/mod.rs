@@ -17,7 +17,7 @@ const FREE_PER_PEER: usize = 32 << 10;
 /// The cost of a message in addition to its payload, in bytes.
 const MESSAGE_COST: usize = 64;
 const PER_PEER: usize = MemoryLimits::MIN;
-/// Less than the memory that two peers may hold together.
+/// The node's budget, which is less than two peers may hold together.
 const PER_NODE: usize = 48 << 20;
 
 /// Runs a script with at most six bytes per step.
@@ -98,7 +98,7 @@ impl World {
             .filter(|&peer| self.peers[peer].is_evicted() && !evicted[peer])
             .map(|peer| self.peers[peer].beyond_free())
             .collect();
-        // One at a time, the largest first.
+        // Peers are evicted one at a time, the largest first.
         assert_eq!(fresh, to_blame.into_iter().collect::<Vec<_>>());
         true
     }

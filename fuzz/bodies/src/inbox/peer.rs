@@ -17,7 +17,7 @@ pub(super) struct Peer {
     inboxes: [Inbox; 2],
     sealing: usize,
     ended: bool,
-    /// The read loop if it waits for room, with its message's protocol, size and code.
+    /// The read loop, if it waits for room. The numbers are its message's protocol, size and code.
     waiting: Option<(Waiting<bool>, usize, usize, u64)>,
     next_code: u64,
 }
@@ -254,8 +254,8 @@ impl Peer {
         self.account.end();
     }
 
-    /// Checks that charges equal held memory and no task waits needlessly. All peers hold `used` in
-    /// total.
+    /// Checks that charges equal the held memory, and that no task waits needlessly. All peers hold
+    /// `used` in total.
     pub(super) fn check(&self, used: usize) {
         assert_eq!(self.account.held(), self.received() + self.sealing);
         for inbox in &self.inboxes {

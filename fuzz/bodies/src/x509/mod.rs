@@ -1,7 +1,7 @@
 //! Certificates as identities, from an arbitrary remote.
 //!
 //! [`script`] issues certificates as the input specifies, and predicts whether they must be
-//! accepted. [`path`] finds the path from accepted ones to a root without the library.
+//! accepted. [`path`] finds the path from accepted certificates to a root without the library.
 
 mod path;
 mod script;
@@ -21,8 +21,8 @@ use script::{Roots, Script, pkcs8, public_key_info};
 const NOW: Duration = Duration::from_secs(1_782_864_000);
 const MAX_CHAIN: usize = 8;
 /// The maximum number of signature checks. Only the issuer name of the last certificate may repeat,
-/// and two roots are trusted. So at most three certificates name a root, each with the chain below
-/// it.
+/// and two roots are trusted. So at most three certificates name a root, and each of these comes
+/// with the chain below it.
 const MAX_CHECKS: usize = 3 * MAX_CHAIN;
 
 struct World {
@@ -51,7 +51,7 @@ pub fn x509(data: &[u8]) {
     }
 }
 
-/// Checks what must hold for any bytes.
+/// Checks the properties that must hold for any bytes.
 fn judge(identity: &[u8]) -> Result<Validity, IdentityError> {
     let World { roots, judge } = &*WORLD;
     let (validity, checks) = validate_counted(judge, identity, NOW);

@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 use super::super::input::Input;
 use super::MAX_CHAIN;
 
-/// Keys are numbers: the first certificate's, the others' by position, the roots'.
+/// Keys are numbers. The first certificate's key is 0, the keys of the others are their positions,
+/// and the roots have their own.
 pub(super) const LEAF_KEY: u8 = 0;
 const ROOT_KEYS: [u8; 3] = [0x80, 0x81, 0x82];
-/// The third root is not trusted and uses the name of the first.
+/// The names of the roots. The third root is not trusted and uses the name of the first.
 const ROOT_NAMES: [&str; 3] = ["root", "other", "root"];
 const ORGANISATION: &str = "peermux";
 /// The maximum number of certificates between the first one and a root.
@@ -88,13 +89,13 @@ impl Roots {
     }
 }
 
-/// Certificates to issue, the first one's own first. They are in the correct order unless the input
-/// changes it.
+/// The certificates to issue, beginning with the first one of the identity. They are in the correct
+/// order unless the input changes the order.
 pub(super) struct Script {
     links: Vec<Link>,
-    /// The root that issues the last one.
+    /// The root that issues the last certificate.
     root: usize,
-    /// Whether that root's certificate is sent too.
+    /// Whether the root's certificate is sent too.
     with_root: bool,
 }
 
@@ -107,9 +108,9 @@ struct Link {
     wrong_usage: bool,
     expired: bool,
     early: bool,
-    /// How many authorities may be between it and the first certificate.
+    /// How many authorities may be between this certificate and the first one.
     path: Option<u8>,
-    /// A subject, which another certificate may share.
+    /// The number of the subject, which another certificate may have too.
     subject: Option<usize>,
 }
 
@@ -150,7 +151,7 @@ impl Script {
         }
     }
 
-    /// Returns the key that signs it.
+    /// Returns the key that signs the certificate at an index.
     fn signer(&self, index: usize) -> u8 {
         let next = u8::try_from(index + 1).expect("few");
         if self.links[index].wrong_signer {
@@ -207,7 +208,7 @@ impl Script {
     pub(super) fn accepted(&self, roots: &Roots) -> Option<u8> {
         let sent = self.links.len() + usize::from(self.with_root);
         let mut subjects: Vec<_> = (0..sent).map(|index| self.subject(index)).collect();
-        // The first subject also names its organisation.
+        // Apart from its name, the first subject also contains the organisation.
         subjects[0].push_str(" of it");
         let distinct: HashSet<_> = subjects.iter().collect();
         let next = |index| self.issuer(index) == subjects[index + 1];
