@@ -205,7 +205,7 @@ impl Net {
         let Transmit { to, datagram } = transmit;
         let from = self.contacts[place].udp_addr();
         if let Some(to) = self.places.get(&to).copied() {
-            // Each pair of nodes has a fixed latency, so packets mostly stay in order, as they do
+            // Each pair of nodes has a fixed latency. So packets mostly stay in order, as they do
             // in practice.
             let delay = Duration::from_millis(10 + (place as u64 * 31 + to as u64 * 17) % 50);
             return self.put(self.now + delay, to, What::Arrives { from, datagram });

@@ -12,7 +12,8 @@ use super::Case;
 use crate::foreign::Foreign;
 use crate::node::Node;
 
-/// The content repeats every 251 bytes. Every Snappy encoder shrinks it to about a twentieth.
+/// The content of the messages, which repeats every 251 bytes. Every Snappy encoder shrinks it to
+/// about a twentieth.
 const CONTENT: usize = 1 << 20;
 const AT_MOST: usize = CONTENT / 10;
 
@@ -42,8 +43,8 @@ impl Counted {
         }))
     }
 
-    /// Sends messages that the remote returns, and checks that both directions carry them
-    /// compressed.
+    /// Sends messages that the remote returns. Checks that the messages are compressed in both
+    /// directions.
     fn assert_compressed(&self, node: &Node, peer: &Peer) {
         assert_eq!(peer.hello().version, 5, "the first version with Snappy");
         node.round_trips(peer, &[CONTENT]);

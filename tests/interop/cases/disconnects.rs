@@ -1,6 +1,6 @@
-//! Disconnect reasons of established peers, each read by the other side.
+//! Disconnect reasons of established peers.
 //!
-//! Both dial directions are covered.
+//! Each reason is read by the other side, whichever side has dialled.
 
 use peermux::{DisconnectReason, Fault, PeerError};
 
@@ -9,7 +9,7 @@ use crate::foreign::{Foreign, Implementation};
 use crate::node::Node;
 use crate::peermux_cli;
 
-/// All reasons but network error, which no node sends.
+/// All reasons except network error, which no node sends.
 const SENT: [u8; 12] = [
     0x00, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x10,
 ];

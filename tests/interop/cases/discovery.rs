@@ -1,4 +1,4 @@
-//! Node Discovery: go-ethereum's own conformance suites, and its decoder of v4 against ours.
+//! Node Discovery: go-ethereum's conformance suites, and its v4 decoder compared with ours.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -54,7 +54,8 @@ fn conformance_of_v5(foreign: &Foreign) {
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let key = SecretKey::generate();
-    // The suite waits a minute for a ping to each of its nodes, which all share one network.
+    // The suite waits only a minute for a Ping to each of its nodes, so ping often. All of these
+    // nodes share one network, so do not limit networks.
     let config = Discv5Config::default()
         .with_ping_interval(Duration::from_secs(5))
         .with_limit_networks(false);
@@ -100,7 +101,7 @@ fn decoders_agree(foreign: &Foreign) {
             accepted += usize::from(ours.is_ok());
         }
     }
-    // Neither decoder rejects nearly everything.
+    // Check that neither decoder rejects nearly everything, since two that do would agree.
     assert!(
         accepted > PACKETS / 10 && accepted < PACKETS * 9 / 10,
         "{accepted}"

@@ -1,4 +1,4 @@
-//! Lists of nodes in the DNS: each side reads the other's from a real server.
+//! Lists of nodes in the DNS: each side reads the other's list from a real server.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Returns the nodes of a list, enough for two levels of branches.
+/// Returns the nodes of a list. They are enough for two levels of branches.
 fn nodes() -> Vec<NodeRecord> {
     let node = |number: u16| {
         let mut secret = [1; 32];
@@ -96,7 +96,7 @@ fn definition(folder: &Path) {
         (record.node_id().to_string(), about)
     });
     let nodes: Map<String, Value> = nodes.collect();
-    // With several links, `devp2p` does not keep the order that it has signed.
+    // Use only one link. With several links, `devp2p` does not keep the order that it has signed.
     let links = texts(links(1));
     let write = |name: &str, value: Value| {
         fs::write(folder.join(name), value.to_string()).expect("a file");
@@ -149,7 +149,7 @@ fn signed_by_devp2p(foreign: &Foreign) -> Map<String, Value> {
 
 fn devp2p_signs(foreign: &Foreign) {
     let theirs = signed_by_devp2p(foreign);
-    // Our list of the same nodes equals theirs in every text, including the signature.
+    // Our list of the same nodes equals `devp2p`'s in every text, including the signature.
     let (signed, link) = ours(links(1));
     let ours: Map<String, Value> = signed
         .records(link.domain())
@@ -221,7 +221,7 @@ fn damage(foreign: &Foreign) {
         &mut server,
         kept.map(|(name, text)| (name.as_str(), text.as_str())),
     );
-    // Too long for an answer over UDP.
+    // This text is too long for an answer over UDP.
     let long = format!("enr:{}", "A".repeat(50_000));
     let (_, wrong) = &places[4];
     publish(

@@ -1,6 +1,7 @@
 //! `eth` against go-ethereum's own implementation on a chain of a few blocks.
 //!
-//! It covers the handshake in both dial directions, and header requests in both.
+//! The tests cover the handshake, whichever side dials, and requests for headers in both
+//! directions.
 
 use peermux::DisconnectReason;
 use peermux_protocols::eth::{
@@ -13,7 +14,7 @@ use crate::eth_node::EthNode;
 use crate::foreign::{Foreign, Implementation};
 use crate::program::Program;
 
-/// The versions of ours that go-ethereum supports; it dropped `eth/68`.
+/// The versions of our `eth` that go-ethereum supports; go-ethereum dropped `eth/68`.
 const VERSIONS: [u64; 2] = [69, 70];
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -28,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Starts a program that speaks one version; returns it with its chain and enode URL.
+/// Starts a program that speaks one version of `eth`. Returns it with its chain and enode URL.
 fn start(foreign: &Foreign, version: u64) -> (Program, Chain, String) {
     let mut theirs = foreign.eth(version);
     let chain = chain(&theirs.event("chain"));
@@ -64,7 +65,7 @@ fn hash(text: &Value) -> Hash {
     Hash(std::array::from_fn(|index| byte(index).expect("hex")))
 }
 
-/// Checks that both sides have joined with the other's Status.
+/// Checks that each side has joined with the other's Status.
 fn joined(ours: &mut EthNode, theirs: &mut Program, status: &Status) -> peermux::Peer {
     let event = ours.event();
     let Event::Joined { peer, status: told } = event else {
@@ -129,7 +130,7 @@ fn headers_both_ways(ours: &EthNode, theirs: &mut Program, peer: &peermux::Peer,
     ask("1000 4 0 false", &[]);
 }
 
-/// Whether a refusal has the expected error.
+/// Tells whether a refusal has the expected error.
 type IsWanted = fn(&HandshakeError) -> bool;
 
 /// Each side refuses a peer on another chain.
@@ -173,8 +174,8 @@ fn other_chains(foreign: &Foreign) {
         let error = refused["error"].as_str().expect("text");
         let they_refuse = error.to_lowercase().contains(they_name);
         let outcome = ours.outcome(&peer);
-        // The side that refuses first disconnects, perhaps before the other has received a Status:
-        // the foreign node sends its Status while it reads ours.
+        // The side that refuses first disconnects, perhaps before the other side has received a
+        // Status, because the foreign node sends its Status while it reads ours.
         let Some(event) = ours.told() else {
             assert!(they_refuse, "{error}; {}", outcome.error);
             continue;

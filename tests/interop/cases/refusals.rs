@@ -31,7 +31,7 @@ fn we_are_full(foreign: &Foreign) {
 }
 
 /// The command line reports why it was refused, before or after the remote's Hello. EthereumJS
-/// refuses after it.
+/// refuses after the Hello.
 fn they_are_full(foreign: &Foreign) {
     let (mut theirs, enode) = foreign.serve(&["--max-peers", "1"]);
     let node = Node::start();

@@ -65,7 +65,7 @@ struct Query {
     reverse: bool,
 }
 
-/// The first header of a query. It has two forms, so it is decoded by hand.
+/// The first header of a query, a hash or a number. It is decoded by hand because of its two forms.
 #[derive(Debug, PartialEq)]
 enum Origin {
     Hash([u8; 32]),
@@ -127,7 +127,7 @@ struct Header {
 
 #[derive(Debug, PartialEq, RlpValue)]
 struct Body {
-    /// Each is a list, or a byte string that begins with its type.
+    /// The transactions. Each is a list, or a byte string that begins with the transaction's type.
     transactions: Vec<Raw>,
     uncles: Vec<Header>,
     #[rlp(optional)]
@@ -319,7 +319,7 @@ struct Dynamic {
     s: u64,
 }
 
-/// Returns a body with an uncle and without withdrawals, and a current one.
+/// Returns two bodies: one with an uncle and without withdrawals, and a current one.
 fn bodies_of_both_kinds() -> Bodies {
     let legacy = Raw::of(&Legacy {
         nonce: 1,

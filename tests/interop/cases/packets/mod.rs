@@ -32,7 +32,7 @@ struct Theirs {
 }
 
 impl Theirs {
-    /// Starts the program. It prints the packets of one protocol after the other.
+    /// Starts the program. The program prints the packets of one protocol after the other.
     fn start(foreign: &Foreign, protocol: &str, count: usize) -> Self {
         let mut program = foreign.packets();
         let mut packets = Vec::new();
@@ -67,7 +67,7 @@ impl Theirs {
         self.compared += 1;
     }
 
-    /// Checks that all of its packets were compared.
+    /// Checks that all packets of the program were compared.
     fn end(mut self) {
         assert_eq!(self.compared, self.packets.len());
         self.program.end_input();

@@ -24,7 +24,8 @@ messages! {
 #[derive(Debug, PartialEq, RlpValue)]
 struct Account {
     hash: [u8; 32],
-    /// The nonce and the balance, then empty strings for an empty root and no code.
+    /// The account in its slim form. It contains the nonce and the balance, then empty strings for
+    /// an empty root and no code.
     body: Raw,
 }
 
