@@ -61,7 +61,7 @@ fn a_chain_is_told(foreign: &Foreign) {
     assert!(fork.ends_with(&format!("/{next}")), "{node}");
 }
 
-/// go-ethereum's tool reads a node set that contains a node with a record and a node without.
+/// go-ethereum's tool reads a set of two nodes, of which one has a record.
 fn node_set(foreign: &Foreign) {
     let (_theirs, plain) = foreign.serve(&[]);
     let (_ours, _, recorded) = peermux_cli::listen_with_record(&[]);

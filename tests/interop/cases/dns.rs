@@ -1,4 +1,4 @@
-//! Lists of nodes in the DNS: each side reads the other's list from a real server.
+//! Lists of nodes in the DNS: each side reads the other's from a real server.
 
 use std::collections::BTreeSet;
 use std::fs;
