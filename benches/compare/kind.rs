@@ -63,7 +63,7 @@ impl Kind {
         self.implementation()?.ready().ok()
     }
 
-    /// Returns the arguments that keep its log short.
+    /// Returns the arguments that keep the node's log short.
     fn silence(self) -> &'static [&'static str] {
         match self {
             Self::Geth => &["--log", "error"],

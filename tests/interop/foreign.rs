@@ -12,7 +12,7 @@ use peermux::SecretKey;
 use crate::program::Program;
 use crate::{ethereumjs, geth};
 
-/// The environment variable that makes a missing tool a failure, if it is `required`.
+/// The environment variable that makes a missing tool a failure, if its value is `required`.
 const SWITCH: &str = "PEERMUX_INTEROP";
 
 /// The environment variable that is set in a process inside a namespace. There, downloads are
@@ -144,7 +144,7 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop")
 }
 
-/// Returns the folder below the target folder in which they are built.
+/// Returns the folder, below the target folder, in which the foreign programs are built.
 pub(crate) fn output() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }

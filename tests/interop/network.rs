@@ -28,7 +28,7 @@ use crate::report;
 /// The environment variable with the number of nodes, set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
 
-/// The environment variable that overrides the number of nodes.
+/// The environment variable that overrides the default number of nodes.
 const NODES: &str = "PEERMUX_NETWORK";
 const USUAL: usize = 16;
 

@@ -14,8 +14,8 @@ const (
 	futexWake = 129
 )
 
-// queue is a ring between one goroutine that pushes and one that pops. The latter sleeps in the
-// kernel, see raw.
+// queue is a ring between one goroutine that pushes and one that pops. The goroutine
+// that pops sleeps in the kernel, see raw.
 type queue struct {
 	ring     [places]packet
 	pushed   atomic.Uint64

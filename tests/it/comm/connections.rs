@@ -87,7 +87,7 @@ async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     }
 }
 
-/// Of these calls, the last one starts 1 ms before the end of the dial.
+/// The last of several calls starts 1 ms before the end of the dial.
 #[tokio::test(start_paused = true)]
 async fn one_dial_serves_every_call_that_waits_for_the_node() {
     let net = Net::default();

@@ -206,12 +206,12 @@ impl Connector for Link {
 }
 
 impl Node {
-    /// Returns its address and identity.
+    /// Returns the node's address and identity.
     pub(super) fn peer(&self) -> RemotePeer {
         RemotePeer::new(self.endpoint(), self.comm.id())
     }
 
-    /// Returns its address without an identity.
+    /// Returns the node's address without an identity.
     pub(super) fn anybody(&self) -> RemotePeer {
         RemotePeer::at(self.endpoint())
     }
@@ -224,7 +224,7 @@ impl Node {
         Enode::incomplete(self.key)
     }
 
-    /// Breaks all its connections without notice and removes it from the network.
+    /// Breaks all connections of the node without notice, and removes the node.
     pub(super) fn unplug(&self) {
         self.net.unplug(&self.id);
     }

@@ -169,7 +169,7 @@ async fn a_relayed_or_reflected_proof_is_refused() {
     a.comm.send(&text("x"), &[mirror]).remove(0).await;
     assert_eq!(refusal(&mut events).await, EstablishError::BadSignature);
 
-    // A man in the middle has b prove its identity, and relays the proof to a.
+    // A man in the middle has `b` prove its identity, and relays the proof to `a`.
     let (stolen, proofs) = tokio::sync::watch::channel(None);
     let spy_key = key();
     let spy = Protocol::builder("comm", 1, 4).run(move |_, mut conn| {

@@ -1,4 +1,4 @@
-//! A server's reports to its store of nodes, and its queries.
+//! A server's reports to its store of nodes, and its queries to the store.
 
 use std::io;
 use std::net::IpAddr;

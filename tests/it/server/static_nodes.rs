@@ -63,7 +63,7 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
-/// This also holds for a ban from before the node was added. Nobody has to add the node again.
+/// The ban may be from before the node was added. Nobody has to add the node again.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     const BAN: Duration = Duration::from_secs(100);
@@ -243,7 +243,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
-/// If it were, a node could reconnect to make us dial arbitrarily often.
+/// Without this rule, a node could reconnect to make us dial arbitrarily often.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_comes_and_goes_is_not_dialled_more_often() {
     let gap = 35 * SECOND;
@@ -268,7 +268,7 @@ async fn a_static_node_that_comes_and_goes_is_not_dialled_more_often() {
     }
     let gaps: Vec<_> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|between| *between >= gap), "{gaps:?}");
-    // The waits grow as if it had not connected: uniform up to 300 s, 152 s on average.
+    // The waits grow as if the node had not connected: uniform up to 300 s, 152 s on average.
     assert!(dials.len() < 50, "{} dials, {calls} calls", dials.len());
 }
 

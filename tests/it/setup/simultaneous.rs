@@ -101,7 +101,8 @@ async fn exactly_one_connection_survives_whatever_the_latency_and_the_start() {
 
 /// A node without a tie-break rule, like most implementations.
 ///
-/// It completes a connection if it has none, and otherwise refuses it, before or after Hello.
+/// Such a node completes a connection if it has none. Otherwise it refuses the connection, before
+/// or after Hello.
 #[derive(Clone)]
 struct Unruly {
     key: SecretKey,
