@@ -69,10 +69,18 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
 
 /// The network of an address, with `v4` or `v6` bits, depending on its family. An IPv4 address
 /// mapped into IPv6 counts as IPv4.
-#[cfg(any(feature = "connmgr", feature = "discv4"))]
+#[cfg(any(feature = "addrbook", feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
     let ip = ip.to_canonical();
     network(ip, if ip.is_ipv4() { v4 } else { v6 })
+}
+
+/// Returns the first address of the network that a ban of `ip` covers.
+///
+/// A ban of an IPv6 address covers its /64.
+#[cfg(any(feature = "addrbook", feature = "server"))]
+pub(crate) fn banned_net(ip: IpAddr) -> IpAddr {
+    network_by_family(ip, 32, 64)
 }
 
 #[cfg(test)]

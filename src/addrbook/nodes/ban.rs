@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::addrbook::time::{is_ahead, later};
+use crate::ip::banned_net;
 use crate::node::NodeId;
 
 /// The maximum number of characters in a reason. The rest is cut off.
@@ -173,12 +174,5 @@ impl IpBans {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (IpAddr, &Ban)> {
         self.bans.iter().map(|(net, ban)| (*net, ban))
-    }
-}
-
-fn banned_net(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::ip::banned_net;
 use crate::node::NodeId;
 use crate::time::millis;
 
@@ -40,5 +41,35 @@ impl BanInfo {
             left_ms: millis(left),
             reason: reason.into(),
         }
+    }
+
+    /// Returns whether this is the ban of an address that covers `ip`.
+    #[must_use]
+    pub fn covers(&self, ip: IpAddr) -> bool {
+        self.ip
+            .is_some_and(|banned| banned_net(banned) == banned_net(ip))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_of_an_address_covers_its_network() {
+        for (banned, ip, expected) in [
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "::ffff:192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.8", false),
+            ("2001:db8::", "2001:db8::7", true),
+            ("2001:db8::", "2001:db8:0:1::7", false),
+            ("192.0.2.7", "2001:db8::7", false),
+        ] {
+            let [one, other] = [banned, ip].map(|text| text.parse().expect("an address"));
+            let ban = BanInfo::of_ip(one, Duration::ZERO, "");
+            assert_eq!(ban.covers(other), expected, "{banned} {ip}");
+        }
+        let node = BanInfo::of_node(NodeId::from_bytes([1; 32]), Duration::ZERO, "");
+        assert!(!node.covers("192.0.2.7".parse().expect("an address")));
     }
 }

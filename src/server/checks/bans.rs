@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::BanInfo;
-use crate::ip::network_by_family;
+use crate::ip::banned_net;
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::time::after;
@@ -76,11 +76,6 @@ impl Bans {
     pub(crate) fn holds_ip(&self, ip: IpAddr) -> bool {
         self.ips.lock().holds(&banned_net(ip), Instant::now())
     }
-}
-
-/// Returns the first address of the network that a ban of `ip` covers.
-pub(crate) fn banned_net(ip: IpAddr) -> IpAddr {
-    network_by_family(ip, 32, 64)
 }
 
 #[derive(Debug)]

@@ -34,11 +34,10 @@ pub(crate) use peer_set::{ENDING, Inbound, PeerSet, Seat, Seats};
 pub(crate) use scores::Scores;
 pub(crate) use tie_break::{Superseded, TieBreak};
 
-use bans::banned_net;
-
 use super::dial::{NodeAddr, Waiters, node_of};
 use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
+use crate::ip::banned_net;
 use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
