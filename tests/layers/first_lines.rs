@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::files;
+
 /// The maximum number of words in a first sentence.
 const MOST: usize = 15;
 
@@ -62,16 +64,13 @@ fn first_sentence<'a>(block: impl Iterator<Item = &'a str>) -> String {
     sentence
 }
 
-/// Returns the findings in a folder and in all folders below it.
-pub(crate) fn in_folder(folder: &Path, into: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).expect("a readable folder") {
-        let path = entry.expect("a readable entry").path();
-        if path.is_dir() {
-            in_folder(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).expect("a source file");
-            let found = too_long(&text).into_iter();
-            into.extend(found.map(|one| format!("{}:{one}", path.display())));
-        }
+/// Returns the findings in a folder and its subfolders.
+pub(crate) fn in_folder(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files::below(folder, "rs") {
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        let lines = too_long(&text).into_iter();
+        found.extend(lines.map(|line| format!("{}:{line}", path.display())));
     }
+    found
 }

@@ -3,25 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// A link to a file: the document that contains it, and its target as written.
 type Link = (PathBuf, String);
-
-/// Collects the Markdown files in a folder and its subfolders, without build output.
-fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
-    const NOT_OURS: [&str; 3] = ["target", "node_modules", ".git"];
-    for entry in std::fs::read_dir(folder).expect("a readable folder") {
-        let path = entry.expect("a readable entry").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("");
-        if path.is_dir() && !NOT_OURS.contains(&name) {
-            documents(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            into.push(path);
-        }
-    }
-}
 
 /// Returns the lines outside of code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
@@ -58,10 +43,8 @@ fn definitions(text: &str) -> Vec<(String, String)> {
 
 /// Returns the links of all documents below `root`.
 pub(crate) fn all(root: &Path) -> Vec<Link> {
-    let mut files = Vec::new();
-    documents(root, &mut files);
     let mut links = Vec::new();
-    for file in files {
+    for file in files::below(root, "md") {
         let text = std::fs::read_to_string(&file).expect("a document");
         let defined = definitions(&text).into_iter().map(|(_, target)| target);
         let targets = inline(&text).into_iter().chain(defined);
@@ -95,11 +78,7 @@ pub(crate) fn lost_in_rustdoc(root: &Path) -> Vec<String> {
         .map(|(label, _)| label)
         .collect();
     let mut lost = Vec::new();
-    for entry in std::fs::read_dir(root.join("docs")).expect("docs") {
-        let path = entry.expect("a readable entry").path();
-        if path.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
+    for path in files::below(&root.join("docs"), "md") {
         let (name, text) = (
             path.display(),
             std::fs::read_to_string(&path).expect("a chapter"),

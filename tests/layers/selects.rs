@@ -1,7 +1,9 @@
 //! Each `select!` is biased, with a comment that gives the reason for its order.
 
-use std::fs::{read_dir, read_to_string};
+use std::fs::read_to_string;
 use std::path::Path;
+
+use crate::files;
 
 /// Returns the lines of `select!`s that do not begin with a comment and `biased;`.
 fn undecided(text: &str) -> Vec<usize> {
@@ -19,24 +21,21 @@ fn undecided(text: &str) -> Vec<usize> {
         .collect()
 }
 
-fn check(folder: &Path, found: &mut Vec<String>) {
-    for entry in read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            check(&path, found);
-        } else if path.extension().is_some_and(|ext| ext == "rs") {
-            let text = read_to_string(&path).expect("readable");
-            let file = path.display();
-            found.extend(undecided(&text).iter().map(|line| format!("{file}:{line}")));
-        }
+fn check(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files::below(folder, "rs") {
+        let text = read_to_string(&path).expect("readable");
+        let file = path.display();
+        found.extend(undecided(&text).iter().map(|line| format!("{file}:{line}")));
     }
+    found
 }
 
 #[test]
 fn every_select_is_biased_and_explains_its_order() {
     let mut found = Vec::new();
     for folder in ["src", "cli/src", "protocols/src"] {
-        check(&super::root().join(folder), &mut found);
+        found.extend(check(&super::root().join(folder)));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
