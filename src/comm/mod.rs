@@ -118,6 +118,7 @@ mod feed;
 pub mod fuzzing;
 mod handed;
 mod handle;
+mod identities;
 mod identity;
 mod memory;
 pub(crate) mod message;
