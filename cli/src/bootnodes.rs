@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::future::join_all;
 use peermux::server::NodeDialer;
 use peermux::{Endpoint, Enode, Host, Node};
 use tokio::time::timeout;
@@ -12,11 +13,8 @@ const RESOLVING: Duration = Duration::from_secs(5);
 
 /// Replaces the host names of nodes by addresses; see [`with_address`].
 pub(crate) async fn with_addresses(nodes: Vec<Node>) -> Vec<Node> {
-    let mut found = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        found.push(with_address(node).await);
-    }
-    found
+    // All at once: names that do not resolve delay the start by one time limit only.
+    join_all(nodes.into_iter().map(with_address)).await
 }
 
 /// Replaces the host name of a node by an address, because discovery needs one.
