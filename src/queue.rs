@@ -79,6 +79,20 @@ struct Line<T> {
     share: usize,
 }
 
+/// The end of a line that loses items when the queue makes room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loses {
+    Newest,
+    Oldest,
+}
+
+/// An item that was taken out of turn to make room.
+struct Pulled<T, K> {
+    source: K,
+    item: T,
+    weight: usize,
+}
+
 impl<T> Default for Line<T> {
     fn default() -> Self {
         let items = VecDeque::new();
@@ -101,15 +115,37 @@ impl<T, K: Source> State<T, K> {
     }
 
     fn put(&mut self, source: K, item: T, weight: usize) {
+        self.line_for(source, weight).push_back((item, weight));
+    }
+
+    /// Puts back an item that was pulled in vain.
+    fn put_back(&mut self, pulled: Pulled<T, K>, loses: Loses) {
+        let line = self.line_for(pulled.source, pulled.weight);
+        match loses {
+            Loses::Newest => line.push_back((pulled.item, pulled.weight)),
+            Loses::Oldest => line.push_front((pulled.item, pulled.weight)),
+        }
+    }
+
+    /// Counts another item of this weight, and returns the line to add it to.
+    fn line_for(&mut self, source: K, weight: usize) -> &mut VecDeque<(T, usize)> {
         let share = self.share(weight);
         let line = self.lines.entry(source).or_default();
         if line.items.is_empty() {
             self.turns.push_back(source);
         }
-        line.items.push_back((item, weight));
         line.share = line.share.saturating_add(share);
         self.items += 1;
         self.weight = self.weight.saturating_add(weight);
+        &mut line.items
+    }
+
+    /// Pulls one item, to make room for an item of this source and weight.
+    fn pull(&mut self, source: K, weight: usize, loses: Loses) -> Option<Pulled<T, K>> {
+        match loses {
+            Loses::Newest => self.crowd_out(source, weight),
+            Loses::Oldest => self.expire(source, weight),
+        }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -125,21 +161,20 @@ impl<T, K: Source> State<T, K> {
 
     /// Takes the newest item of the source with the largest share. Returns `None` if `source`, with
     /// another item of this weight, would have at least that share.
-    fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
+    fn crowd_out(&mut self, source: K, weight: usize) -> Option<Pulled<T, K>> {
         let own = self.share_with(source, weight);
         let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
         if line.share <= own {
             return None;
         }
-        let (largest, (item, weight)) = (*largest, line.items.pop_back()?);
-        self.pulled(largest, weight);
-        Some(item)
+        let (source, (item, weight)) = (*largest, line.items.pop_back()?);
+        Some(self.pulled(source, item, weight))
     }
 
     /// Takes the oldest item of the source with the largest share. In this comparison, `source`
     /// counts as if it had another item of this weight. Returns `None` if `source` has the largest
     /// share, but no items.
-    fn expire(&mut self, source: K, weight: usize) -> Option<T> {
+    fn expire(&mut self, source: K, weight: usize) -> Option<Pulled<T, K>> {
         let own = self.share_with(source, weight);
         let has_older = self.lines.get(&source).is_some_and(|line| line.share > 0);
         let (largest, line) = self.lines.iter().max_by_key(|(_, line)| line.share)?;
@@ -149,8 +184,7 @@ impl<T, K: Source> State<T, K> {
             *largest
         };
         let (item, weight) = self.lines.get_mut(&largest)?.items.pop_front()?;
-        self.pulled(largest, weight);
-        Some(item)
+        Some(self.pulled(largest, item, weight))
     }
 
     /// The share of `source` with another item of this weight.
@@ -160,12 +194,17 @@ impl<T, K: Source> State<T, K> {
     }
 
     /// Updates the state after an item has been taken out of turn.
-    fn pulled(&mut self, source: K, weight: usize) {
+    fn pulled(&mut self, source: K, item: T, weight: usize) -> Pulled<T, K> {
         let line = self.lines.get(&source);
         if line.is_none_or(|line| line.items.is_empty()) {
             self.turns.retain(|other| *other != source);
         }
         self.taken(source, weight);
+        Pulled {
+            source,
+            item,
+            weight,
+        }
     }
 
     fn taken(&mut self, source: K, weight: usize) {
@@ -228,11 +267,11 @@ impl<T, K: Source> Queue<T, K> {
     }
 
     /// Like [`push_from`](Self::push_from), but makes room by dropping items. It drops the newest
-    /// items of the source with the largest share. It stops when there is room, or when `source`,
-    /// with this item, would have at least that share. Counts the dropped items and returns their
-    /// number.
+    /// items of the source with the largest share, as long as that share is larger than the share of
+    /// `source` with this item. Drops nothing if that does not make enough room. Counts the dropped
+    /// items and returns their number.
     pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
-        self.push_over(source, item, weight, State::crowd_out)
+        self.push_over(source, item, weight, Loses::Newest)
     }
 
     /// Like [`push_fairly`](Self::push_fairly), but drops the oldest items. This includes items of
@@ -243,35 +282,29 @@ impl<T, K: Source> Queue<T, K> {
         item: T,
         weight: usize,
     ) -> Result<usize, Full<T>> {
-        self.push_over(source, item, weight, State::expire)
+        self.push_over(source, item, weight, Loses::Oldest)
     }
 
-    fn push_over(
-        &self,
-        source: K,
-        item: T,
-        weight: usize,
-        make_room: fn(&mut State<T, K>, K, usize) -> Option<T>,
-    ) -> Result<usize, Full<T>> {
+    fn push_over(&self, source: K, item: T, weight: usize, loses: Loses) -> Result<usize, Full<T>> {
         // Declared before the lock, so that the items are dropped after its release.
-        let mut crowded_out = Vec::new();
+        let mut pulled = Vec::new();
         let mut state = self.lock();
         if self.is_closed() {
             return Err(Full::Closed);
         }
         while !state.fits(weight) {
-            match make_room(&mut state, source, weight) {
-                Some(other) => crowded_out.push(other),
-                None => break,
-            }
+            let Some(other) = state.pull(source, weight, loses) else {
+                for other in pulled.into_iter().rev() {
+                    state.put_back(other, loses);
+                }
+                return Err(Full::NoRoom(item));
+            };
+            pulled.push(other);
         }
-        state.dropped = state.dropped.saturating_add(crowded_out.len() as u64);
-        if !state.fits(weight) {
-            return Err(Full::NoRoom(item));
-        }
+        state.dropped = state.dropped.saturating_add(pulled.len() as u64);
         state.put(source, item, weight);
         wake(state);
-        Ok(crowded_out.len())
+        Ok(pulled.len())
     }
 
     /// Whether there is no room, even for an item without weight.
@@ -499,6 +532,28 @@ mod tests {
         assert_eq!(queue.push_over_oldest('e', 4, 1), Ok(1), "among equals too");
     }
 
+    #[tokio::test]
+    async fn a_refused_item_costs_the_others_nothing() {
+        for loses in [Loses::Newest, Loses::Oldest] {
+            let queue = Queue::new(Bound {
+                items: 9,
+                weight: 60,
+            });
+            let mut reader = Reader(Arc::clone(&queue));
+            for n in 0..5 {
+                assert_eq!(queue.push_from('f', n, 10), Ok(()));
+            }
+            assert_eq!(queue.push_from('a', 10, 10), Ok(()));
+            // The flood may lose two items for this one, which is not enough.
+            let refused = queue.push_over('c', 20, 35, loses);
+            assert_eq!(refused, Err(Full::NoRoom(20)), "{loses:?}");
+            assert_eq!(queue.dropped(), 0, "{loses:?}");
+            for expected in [0, 10, 1, 2, 3, 4] {
+                assert_eq!(reader.recv().await, Some(expected), "{loses:?}");
+            }
+        }
+    }
+
     /// An item that records whether the queue is locked when it is dropped.
     struct Dropped(std::sync::Weak<Queue<Dropped, char>>, Arc<AtomicBool>);
 
@@ -524,9 +579,7 @@ mod tests {
             assert!(queue.push_fairly('f', item(), 10).is_ok());
         }
         assert!(queue.push_fairly('a', item(), 10).is_ok());
-        let refused = queue.push_fairly('c', item(), 35);
-        assert!(matches!(refused, Err(Full::NoRoom(_))));
-        assert!(queue.dropped() > 1, "dropped, but still no room");
+        assert!(matches!(queue.push_fairly('c', item(), 20), Ok(2)));
         assert!(!locked.load(Ordering::Relaxed));
     }
 
