@@ -1,3 +1,5 @@
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
 use crate::process::{Peermux, run};
 
 /// Starts a node with these options, and returns its enode URL and its record.
@@ -64,4 +66,31 @@ fn a_bootnode_stands_for_both_versions() {
     let (mut boot, _, record) = start(&["--discovery"]);
     let (_node, ..) = start(&["--bootnode", &record]);
     added(&mut boot);
+}
+
+#[test]
+fn a_udp_port_in_use_is_reported() {
+    let (taken, addr) = free_tcp_port_with_taken_udp();
+    let addr = addr.to_string();
+    let mut node = Peermux::start(&["listen", "--addr", &addr, "--discovery", "--json"]);
+    let enode = node.event("listening")["enode"].to_string();
+    assert!(enode.contains(&addr), "{enode}");
+    assert!(enode.contains("discport="), "{enode}");
+    node.log("the UDP port is in use");
+    drop(taken);
+}
+
+/// Returns an address whose UDP port is bound, and whose TCP port is free.
+///
+/// The port is below the range of those that the system chooses for sockets of other tests.
+fn free_tcp_port_with_taken_udp() -> (UdpSocket, SocketAddr) {
+    let first = 10_000 + std::process::id() as u16 % 10_000;
+    let both_free = |port| {
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        let taken = UdpSocket::bind(addr).ok()?;
+        TcpListener::bind(addr).ok()?;
+        Some((taken, addr))
+    };
+    let found = (first..first + 10_000).find_map(both_free);
+    found.expect("a port that is free for both")
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+use tracing::warn;
+
 use super::Discovery;
 use crate::node::Reach;
 
@@ -25,12 +27,14 @@ pub(crate) fn bind(
     let addr = discovery.addr.or(listener).unwrap_or(anywhere);
     let bound = UdpSocket::bind(addr).or_else(|error| {
         // Without a configured address, any other free port will do.
-        let any = discovery.addr.is_none() && error.kind() == io::ErrorKind::AddrInUse;
-        if any {
-            UdpSocket::bind(SocketAddr::new(addr.ip(), 0))
-        } else {
-            Err(error)
+        if discovery.addr.is_some() || error.kind() != io::ErrorKind::AddrInUse {
+            return Err(error);
         }
+        UdpSocket::bind(SocketAddr::new(addr.ip(), 0)).inspect(|other| {
+            let uses = other.local_addr().ok().map(tracing::field::display);
+            // A firewall or a router may let only the expected port through.
+            warn!(wanted = %addr, uses, "the UDP port is in use; discovery uses another one");
+        })
     });
     let socket = bound.map_err(|error| (addr, error))?;
     let local = socket.local_addr().map_err(|error| (addr, error))?;
