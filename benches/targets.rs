@@ -2,9 +2,10 @@
 //!
 //! The benchmark measures CPU time, dials per second, and the maximum of concurrent dials.
 //!
-//! Run it with `cargo bench --bench targets`. The nodes are dialled until their waits have reached
-//! the cap, which takes hours of virtual time and seconds of real time. Then the benchmark measures
-//! in real time. It takes turns between an in-memory dialer that refuses at once and TCP to closed
+//! Run it with `cargo bench --bench targets`. First the nodes are dialled until the wait
+//! between two dials of a node has reached its maximum. That takes hours of virtual time and seconds
+//! of real time. Then the benchmark measures
+//! in real time. It alternates between an in-memory dialer that refuses at once and TCP to closed
 //! loopback ports.
 #![allow(
     clippy::expect_used,

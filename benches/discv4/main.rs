@@ -7,8 +7,8 @@
 //! - the memory of a full table
 //!
 //! Run it with `cargo bench --bench discv4 --features discv4`. The lookup runs among a thousand
-//! nodes on loopback in this process, all of which join first. The other measurements are in
-//! memory.
+//! nodes on loopback in this process, all of which join first. The floods use loopback sockets too.
+//! The other measurements are in memory.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

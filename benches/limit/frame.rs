@@ -1,4 +1,4 @@
-//! RLPx frames written directly with the crates, without checks, reuse or compression.
+//! RLPx frames made directly with published cryptography crates, without compression.
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit, KeyIvInit, StreamCipher};
 use aes::{Aes256, Aes256Enc};
@@ -67,7 +67,7 @@ impl Direction {
         u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize
     }
 
-    /// Verifies and decrypts a body with its MAC.
+    /// Verifies and decrypts a body. The MAC is its last 16 bytes.
     pub(crate) fn open_body(&mut self, body: &mut [u8]) {
         let (body, mac) = body.split_at_mut(body.len() - MAC);
         assert_eq!(self.body_mac(body), *mac);

@@ -67,9 +67,9 @@ impl Bonds {
         );
     }
 
-    /// Records that a node pinged us and was answered; returns whether that node is recorded.
+    /// Stores the time of a Ping that we answered, if there is a bond with its sender.
     ///
-    /// A node without a proof is not recorded.
+    /// Returns whether there is one.
     pub(super) fn pinged(&mut self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
         match self.bonds.get_mut(&(ip, id)) {
             Some(bond) => {

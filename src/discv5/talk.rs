@@ -17,7 +17,7 @@ use crate::node::NodeId;
 /// The maximum length of an answer. Such an answer fits into a packet of 1,280 bytes.
 const MAX_ANSWER: usize = 1024;
 
-/// A request from another node to a protocol over discovery.
+/// A request that another node sent over discovery to a protocol of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Talk {

@@ -226,7 +226,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Adds a message. Returns a message that is not charged yet, if it has to wait and the memory
+    /// Adds a message. Returns the message if it is not charged yet, has to wait, and the memory
     /// budget has no room for it.
     fn put(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let mut state = self.lock();
@@ -278,8 +278,8 @@ impl SendQueue {
         back.map_or(Ok(()), Err)
     }
 
-    /// Adds a message from another queue, up to twice the bound if necessary. So two full queues
-    /// can merge, but further messages fail. Otherwise a remote that reconnects repeatedly would
+    /// Adds a message from another queue. For such messages the queue may grow to twice its bound, so
+    /// that two full queues can merge; further messages fail. Otherwise a remote that reconnects repeatedly would
     /// make this side hold more each time.
     fn put_moved(&self, part: Part, mut message: Outgoing) {
         let (semaphore, units) = self.room(part, message.size());

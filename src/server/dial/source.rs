@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many nodes are drawn from the store at once.
 const REMEMBERED: usize = 64;
 
-/// How many unwanted nodes are drawn from the sources before the next pause.
+/// How many unwanted nodes are drawn before the sources return `None`. The manager then waits before
+/// it asks again.
 const DRAWS: usize = 64;
 
 /// The store of nodes as a source.
@@ -52,7 +53,8 @@ impl Mixed {
         }
     }
 
-    /// Asks all sources in turn until one returns a node.
+    /// Asks all idle sources at once, and returns the first node. If several sources have one, the
+    /// source with the next turn wins. Returns `None` if there is none within [`PATIENCE`].
     async fn any(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for state in &mut self.sources {
             if let State::Idle(_) = state {
@@ -148,7 +150,8 @@ mod tests {
     use crate::connmgr::Family;
     use crate::node::SecretKey;
 
-    /// A source that returns another node each time, after a wait. All its nodes have one address.
+    /// A source that returns another node each time, after a wait. All its nodes have
+    /// the same IP address.
     struct Endless {
         ip: [u8; 4],
         port: u16,

@@ -56,7 +56,9 @@ impl Votes {
         self.by_network.insert(network, Vote { seen, at: now });
     }
 
-    /// Returns the address that most networks reported, if enough networks and a majority did.
+    /// Returns the address with the most votes, unless they are too few.
+    ///
+    /// An address needs a minimum number of votes, and more than half of them all.
     pub(super) fn winner(&mut self, now: Instant) -> Option<SocketAddr> {
         let window = self.window;
         let counts = |vote: &Vote| now.saturating_duration_since(vote.at) < window;

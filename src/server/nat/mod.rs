@@ -68,7 +68,7 @@ pub enum NatError {
         /// The text.
         got: String,
     },
-    /// The text after the word is not a usable address; a router's must be IPv4.
+    /// The text after the word is not a usable address. After `pmp` it must be IPv4.
     #[error("{got:?} in {word}:{got} is not a usable address")]
     Address {
         /// The word.

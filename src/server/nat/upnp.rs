@@ -63,8 +63,8 @@ impl Upnp {
     async fn try_map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let device = self.find().await?;
         let local = local::address(&request, device.addr).await?;
-        // The router's address is requested before the mapping, so that a router that does not
-        // report its address maps nothing.
+        // The router's external address is requested first. If the router does not report it, no
+        // port is mapped.
         let ip = self.external_ip_of(&device).await?;
         let (port, lease) = add(&device, &request, local)
             .await

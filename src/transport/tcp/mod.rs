@@ -40,7 +40,7 @@ pub struct TcpTransport {
 impl TcpTransport {
     /// Wraps a connected stream, and sets its options.
     ///
-    /// Bounds that follow the path take effect after [`split`](Transport::split).
+    /// A bound that is [`SocketBound::Auto`] adapts to the path after [`split`](Transport::split).
     ///
     /// # Errors
     /// The operating system's error if it rejects an option.
@@ -113,8 +113,8 @@ impl TcpReader {
         if path.moved(bytes) {
             let stream = self.half.as_ref();
             path.measure(Instant::now(), || kernel::min_rtt(stream));
-            // The window is set even without a new measurement, because the kernel raises it with
-            // the rate.
+            // The window is set even without a new measurement, because the kernel raises it
+            // again as the rate grows.
             kernel::set_window(stream, path.window());
         }
     }
