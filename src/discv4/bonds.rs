@@ -67,7 +67,7 @@ impl Bonds {
         );
     }
 
-    /// Stores the time of a Ping that we answered, if there is a bond with its sender.
+    /// Stores the time of an answered Ping, if there is a bond with its sender.
     ///
     /// Returns whether there is one.
     pub(super) fn pinged(&mut self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
