@@ -6,7 +6,7 @@
 //! Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
-pub(crate) use peermux_keccak::Keccak256;
+pub(crate) use peermux_crypto::Keccak256;
 #[cfg(not(all(feature = "vector", target_arch = "x86_64")))]
 pub(crate) use sequential::Keccak256;
 

@@ -8,19 +8,13 @@
 //!
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#ecies-encryption
 
-use aes::Aes128;
-use ctr::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
+use peermux_crypto::Aes128Ctr;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::HandshakeError;
 use crate::node::{PublicKey, SecretKey};
-
-/// AES-128 with a 128-bit counter.
-///
-/// A 64-bit counter is not enough: from a random IV, the count may carry over bit 64.
-type Cipher = ctr::Ctr128BE<Aes128>;
 
 const POINT: usize = 65;
 const IV: usize = 16;
@@ -63,8 +57,8 @@ impl Keys {
         keys
     }
 
-    fn cipher(&self, iv: &[u8; IV]) -> Cipher {
-        Cipher::new((&*self.encryption).into(), iv.into())
+    fn cipher(&self, iv: &[u8; IV]) -> Aes128Ctr {
+        Aes128Ctr::new(&self.encryption, iv)
     }
 
     fn mac(&self, iv_and_ciphertext: &[u8], shared_mac_data: &[u8]) -> Hmac<Sha256> {

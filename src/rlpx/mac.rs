@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use aes::Aes256Enc;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use peermux_crypto::Aes256Block;
 use subtle::ConstantTimeEq;
 
 use crate::keccak::Keccak256;
@@ -29,7 +28,7 @@ impl Tag {
 pub(super) struct FrameMac {
     state: Keccak256,
     /// Shared by both directions, because its round keys would be half of this struct.
-    cipher: Arc<Aes256Enc>,
+    cipher: Arc<Aes256Block>,
     /// The digest of `state`, from which the next header's MAC is computed.
     ///
     /// This digest is also the last frame's MAC. Keeping it saves one of four Keccak permutations
@@ -40,11 +39,11 @@ pub(super) struct FrameMac {
 impl FrameMac {
     /// Returns the MACs of both directions; each state has absorbed the handshake.
     pub(super) fn pair(mac_secret: &[u8; 32], states: [Keccak256; 2]) -> [Self; 2] {
-        let cipher = Arc::new(Aes256Enc::new(mac_secret.into()));
+        let cipher = Arc::new(Aes256Block::new(mac_secret));
         states.map(|state| Self::new(Arc::clone(&cipher), state))
     }
 
-    fn new(cipher: Arc<Aes256Enc>, state: Keccak256) -> Self {
+    fn new(cipher: Arc<Aes256Block>, state: Keccak256) -> Self {
         Self {
             cipher,
             digest: half(state.digest()),
@@ -88,8 +87,7 @@ impl FrameMac {
     }
 
     fn absorb_seeded(&mut self, seed: [u8; LENGTH], data: &[u8; LENGTH]) {
-        let mut block = seed.into();
-        self.cipher.encrypt_block(&mut block);
+        let mut block = self.cipher.encrypt(&seed);
         for (byte, data) in block.iter_mut().zip(data) {
             *byte ^= data;
         }

@@ -173,7 +173,7 @@ fn the_first_sentence_of_rustdoc_is_short() {
         "protocols/src",
         "cli/src",
         "macros/src",
-        "keccak/src",
+        "crypto/src",
     ] {
         found.extend(first_lines::in_folder(&root().join(folder)));
     }

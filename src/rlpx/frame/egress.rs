@@ -3,9 +3,9 @@
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
-use ctr::cipher::StreamCipher;
+use peermux_crypto::Aes256Ctr;
 
-use super::{BLOCK, Cipher, HEADER, MAX_FRAME_SIZE, MAX_PAYLOAD, cipher, padded};
+use super::{BLOCK, HEADER, MAX_FRAME_SIZE, MAX_PAYLOAD, padded};
 use crate::rlpx::error::SealError;
 use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::message_id;
@@ -22,7 +22,7 @@ const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
 /// Seals messages into frames, which must be sent in the order of sealing.
 pub struct Egress {
-    cipher: Cipher,
+    cipher: Aes256Ctr,
     pub(super) mac: FrameMac,
     snappy: bool,
     /// Created on first use, and dropped when the connection falls silent.
@@ -34,7 +34,7 @@ pub struct Egress {
 impl Egress {
     pub(in crate::rlpx) fn new(aes_secret: &[u8; 32], mac: FrameMac) -> Self {
         Self {
-            cipher: cipher(aes_secret),
+            cipher: Aes256Ctr::new(aes_secret),
             mac,
             snappy: false,
             compressor: None,

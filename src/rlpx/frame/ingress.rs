@@ -4,9 +4,9 @@ use std::fmt;
 use std::mem;
 
 use bytes::{Bytes, BytesMut};
-use ctr::cipher::StreamCipher;
+use peermux_crypto::Aes256Ctr;
 
-use super::{BLOCK, Cipher, HEADER, MAX_FIRST_FRAME, MAX_FRAME_SIZE, cipher, padded};
+use super::{BLOCK, HEADER, MAX_FIRST_FRAME, MAX_FRAME_SIZE, padded};
 #[cfg(feature = "server")]
 use crate::arena::Arena;
 use crate::rlpx::error::{FrameError, MessageIdError};
@@ -15,7 +15,7 @@ use crate::rlpx::{message_id, snappy};
 
 /// Opens received frames, in the order of their arrival.
 pub struct Ingress {
-    cipher: Cipher,
+    cipher: Aes256Ctr,
     pub(super) mac: FrameMac,
     snappy: bool,
     max_frame_size: usize,
@@ -63,7 +63,7 @@ pub enum Opened<'b> {
 impl Ingress {
     pub(in crate::rlpx) fn new(aes_secret: &[u8; 32], mac: FrameMac) -> Self {
         Self {
-            cipher: cipher(aes_secret),
+            cipher: Aes256Ctr::new(aes_secret),
             mac,
             snappy: false,
             max_frame_size: MAX_FIRST_FRAME,

@@ -19,9 +19,6 @@ mod prepared;
 #[cfg(test)]
 mod tests;
 
-use aes::Aes256Enc;
-use ctr::cipher::{Array, KeyIvInit};
-
 use super::{mac, message_id};
 
 pub use egress::Egress;
@@ -60,16 +57,6 @@ const MAX_FIRST_FRAME: usize = 2049;
 
 pub(super) const BLOCK: usize = 16;
 pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
-
-/// AES-256 with a 64-bit counter, which is faster than a 128-bit counter.
-///
-/// The initial vector is zero, so both kinds of counter yield the same stream for longer than any
-/// connection lasts. Counter mode never decrypts a block, so half of the key schedule is enough.
-type Cipher = ctr::Ctr64BE<Aes256Enc>;
-
-fn cipher(aes_secret: &[u8; 32]) -> Cipher {
-    Cipher::new(aes_secret.into(), &Array::default())
-}
 
 /// Returns `size`, rounded up to whole blocks.
 const fn padded(size: usize) -> usize {

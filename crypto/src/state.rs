@@ -18,7 +18,7 @@ const LENGTH: usize = 32;
 /// show it. Copies that a permutation leaves in registers and on the stack are not wiped.
 ///
 /// ```
-/// use peermux_keccak::Keccak256;
+/// use peermux_crypto::Keccak256;
 ///
 /// let mut state = Keccak256::new();
 /// state.update(b"header");

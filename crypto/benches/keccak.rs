@@ -1,12 +1,12 @@
 //! Compares this crate with crates that compute digests one after the other.
 //!
 //! The benchmarks measure one and two permutations, long messages, and the MAC of RLPx frames.
-//! `cargo bench -p peermux-keccak` runs them on the backend for this processor.
+//! `cargo bench -p peermux-crypto` runs them on the backend for this processor.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use peermux_keccak::Keccak256;
+use peermux_crypto::Keccak256;
 
 /// A running state, which all crates provide.
 trait Running: Clone {
@@ -139,8 +139,8 @@ fn all<S: Running>(c: &mut Criterion, name: &str) {
 }
 
 fn keccak(c: &mut Criterion) {
-    all::<Keccak256>(c, "peermux-keccak");
-    all::<Separate>(c, "peermux-keccak, one by one");
+    all::<Keccak256>(c, "peermux-crypto");
+    all::<Separate>(c, "peermux-crypto, one by one");
     #[cfg(all(
         any(target_arch = "x86_64", target_arch = "aarch64"),
         target_pointer_width = "64",
