@@ -4,7 +4,7 @@ use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::{MAX_PAYLOAD, message_id};
 use crate::settings::{TooSmall, settings};
 
-/// The largest bound of a queue in messages. The queue's semaphore can count that many.
+/// The highest bound of a queue, in messages. On all systems a semaphore can count that far.
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
 
 /// The largest message that fits any connection, whatever message ids the connection assigns.
@@ -46,11 +46,15 @@ settings! {
         handshake_timeout / with_handshake_timeout: Duration = Duration::from_secs(2);
         /// How long a probe waits for the answer to its Ping. Default: 2 s.
         probe_timeout / with_probe_timeout: Duration = Duration::from_secs(2);
-        /// How long an answer to a received message waits for room in the queue. Default: 5 s.
+        /// How long an answer to a received message waits for room in the sending queue.
+        ///
+        /// Default: 5 s.
         reply_timeout / with_reply_timeout: Duration = Duration::from_secs(5);
         /// How long [`Comm::stop`](super::Comm::stop) waits for connections to end. Default: 5 s.
         stop_timeout / with_stop_timeout: Duration = Duration::from_secs(5);
-        /// How long a failed dial also fails further messages to the same endpoint. Default: 1 s.
+        /// After a failed dial, how long further messages to the same endpoint fail at once.
+        ///
+        /// Default: 1 s.
         failure_memory / with_failure_memory: Duration = Duration::from_secs(1);
         /// The time within which two connections of one identity count as simultaneous.
         ///
@@ -58,7 +62,7 @@ settings! {
         /// id dialled. Of connections that are not simultaneous, they keep the newer one. Default:
         /// 5 s.
         simultaneous / with_simultaneous: Duration = Duration::from_secs(5);
-        /// How many nodes are dialled at the same time.
+        /// How many nodes may be dialled at the same time.
         ///
         /// Messages to further nodes fail with [`CommError::Full`](super::CommError::Full). With 0
         /// the layer uses only connections that others have opened. Default: 1024.

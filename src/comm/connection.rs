@@ -22,9 +22,9 @@ use crate::peer::Peer;
 use crate::peer::ProtocolError;
 use crate::setup::Direction;
 
-/// How long a replaced connection still receives, since the remote may not have noticed yet.
+/// How long a replaced connection still receives messages that the remote sends over it.
 const LINGER: Duration = Duration::from_secs(1);
-/// After the end, how long messages that were received may take to reach their subscriptions.
+/// How long messages may take to reach their subscriptions after the connection has ended.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the protocol with one peer.
@@ -41,8 +41,8 @@ pub(crate) async fn run(
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
     if let Some((Purpose::Probe, mut result)) = purpose {
-        // A probe proves no identity, so this only waits until the attempt ends. At its end, the
-        // sender of `result` is dropped.
+        // A probe proves no identity, so this only waits until the attempt ends. When the attempt
+        // ends, the sender of `result` is dropped.
         tokio::select! {
             // The end is checked first, because after it there is no peer to prove an identity to.
             biased;
@@ -93,8 +93,8 @@ pub(crate) async fn run(
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity is kept");
-            // Until the remote notices this, its messages over this connection are still received.
-            // The answers go over the connection `kept`.
+            // Until the remote notices that `kept` is used instead, it may still send messages over
+            // this connection. They are received, and answered over `kept`.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;
@@ -220,8 +220,8 @@ struct Work {
 }
 
 impl Work {
-    /// Receives messages over the connection that `info` describes, and answers them over that of
-    /// `entry`. Until there is a writer, nothing is written.
+    /// Receives messages over the connection of `info`, and answers over the connection of `entry`.
+    /// Nothing is written until the caller sets `writer`.
     fn new(
         shared: &Arc<Shared>,
         entry: &Entry,

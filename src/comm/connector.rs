@@ -21,13 +21,13 @@ pub struct ConnectedPeer {
 }
 
 impl ConnectedPeer {
-    /// A connection that was made for this call, which the caller may close.
+    /// A connection that [`Connector::connect`] made, and that its caller may close.
     #[must_use]
     pub fn made(peer: Peer) -> Self {
         Self { peer, new: true }
     }
 
-    /// A connection that already existed.
+    /// A connection that existed before the call of [`Connector::connect`].
     #[must_use]
     pub fn found(peer: Peer) -> Self {
         Self { peer, new: false }
@@ -39,14 +39,14 @@ impl ConnectedPeer {
         &self.peer
     }
 
-    /// Whether the connection was made for this call.
+    /// Whether [`Connector::connect`] made the connection.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.new
     }
 }
 
-/// Makes connections for the layer, which never dials itself.
+/// Makes connections for the layer, which never dials nodes itself.
 ///
 /// A [`Server`] is a connector.
 pub trait Connector: Send + Sync + 'static {
@@ -116,7 +116,7 @@ impl<C: Connector> DynConnector for C {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePeer {
     endpoint: Arc<Enode>,
-    /// The endpoint's node id, which is kept because its computation takes a hash.
+    /// The endpoint's node id, which is stored so that the key is hashed only once.
     node: NodeId,
     id: Option<PeerId>,
 }

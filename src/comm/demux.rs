@@ -20,7 +20,7 @@ use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.
 ///
-/// A message is dropped for this subscription only, and counted.
+/// A message is dropped for this subscription only, and [`Subscription::dropped`] counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -31,15 +31,15 @@ pub enum Overflow {
     /// room after this time, the message is dropped, and so are all further messages until the
     /// subscription reads again.
     Wait(Duration),
-    /// The newest message of the identity whose waiting messages take up the most is dropped.
+    /// The identity whose waiting messages take up the most room loses its newest message.
     ///
     /// That is the new message itself, unless the waiting messages of another identity take up
-    /// more.
+    /// more room.
     DropNewest,
-    /// The oldest messages of the identity whose waiting messages take up the most are dropped.
+    /// The identity whose waiting messages take up the most room loses its oldest messages.
     ///
     /// Messages are dropped until there is room. The new message counts as waiting. If its identity
-    /// then takes up the most, but has no older message, the new message itself is dropped.
+    /// takes up the most room, but has no older message, the new message itself is dropped.
     DropOldest,
     /// The subscription closes; its waiting messages can still be read.
     Close,
@@ -85,7 +85,7 @@ pub struct Demux<T> {
 }
 
 struct Subscribers<T> {
-    /// The list is only replaced as a whole. So handing out a message only clones the `Arc`.
+    /// The list is never changed, only replaced. So handing out a message only clones the `Arc`.
     slots: Arc<Vec<Arc<Slot<T>>>>,
     closed: bool,
 }
@@ -128,7 +128,7 @@ impl<T: Clone> Demux<T> {
 
     /// Adds a subscription to all messages for which `predicate` holds.
     ///
-    /// After [`close`](Self::close) the new subscription has already ended. A subscription ends
+    /// After [`close`](Self::close), a new subscription ends immediately. A subscription also ends
     /// when it is dropped, and when its predicate panics.
     pub fn subscribe(
         &self,
@@ -178,8 +178,8 @@ impl<T: Clone> Demux<T> {
         at_once.taken + waiting.finish(source, message, size).await.taken
     }
 
-    /// Like [`publish`](Self::publish), but returns the subscriptions that `publish` would wait
-    /// for.
+    /// Like [`publish`](Self::publish), but instead of waiting returns the subscriptions for which
+    /// it would wait.
     pub(crate) fn offer(
         &self,
         source: Option<PeerId>,
@@ -232,7 +232,7 @@ pub(crate) struct Given {
     pub(crate) lost: usize,
 }
 
-/// The subscriptions without room that one message waits for.
+/// The subscriptions for which one message waits, since they have no room.
 pub(crate) struct Waiting<T>(Vec<(Arc<Slot<T>>, Duration)>);
 
 impl<T: Clone> Waiting<T> {

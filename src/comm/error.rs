@@ -27,7 +27,7 @@ pub enum CommStartError {
 
 /// Why an operation of [`Comm`](super::Comm) failed, or a message was not delivered.
 ///
-/// An error is cheap to clone, because all messages that waited for a failed dial share its error.
+/// An error is cheap to clone. If a dial fails, each message that waited for it receives a clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommError {
@@ -56,8 +56,8 @@ pub enum CommError {
     },
     /// The node proved an identity other than the expected one.
     ///
-    /// [`Comm::handshake`](super::Comm::handshake) fails with this for every other identity. All
-    /// other calls accept another identity of the same organisation.
+    /// [`Comm::handshake`](super::Comm::handshake) accepts the expected identity only. All other
+    /// calls also accept another identity of the same organisation.
     #[error("{actual} answers where {expected} was expected")]
     IdMismatch {
         /// The expected id.

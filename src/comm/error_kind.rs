@@ -2,7 +2,7 @@ use std::fmt;
 
 /// The kind of a [`CommError`](super::CommError), for tables and decisions.
 ///
-/// Its text is one word.
+/// Its text is one word, which is given with each variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum CommErrorKind {

@@ -93,7 +93,7 @@ impl EstablishError {
     }
 }
 
-/// A failed proof, which disconnects the peer: our error, and the remote's disconnect reason.
+/// A failed proof, which disconnects the peer: our error, and the reason that is sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct EstablishFailure {

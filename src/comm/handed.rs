@@ -40,7 +40,7 @@ impl Handed {
         Self { senders, stats }
     }
 
-    /// Locks the list of senders, for as long as messages are handed over.
+    /// Locks the list of senders. The caller keeps the lock while it hands messages over.
     pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<Sender>> {
         self.senders.lock()
     }

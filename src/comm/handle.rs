@@ -117,7 +117,8 @@ impl Comm {
 
     /// Like [`send`](Self::send) to one peer, but waits for room in its queue.
     ///
-    /// The call waits for at most `limit`. If several calls wait, they are served in their order.
+    /// The call waits for at most `limit`. Several waiting calls are served in the order in which
+    /// they were made.
     ///
     /// # Errors
     /// [`CommError::Deadline`] if there is no room in time; otherwise the reason why the peer
@@ -150,16 +151,16 @@ impl Comm {
     ///
     /// The call returns when `policy.min()` of the peers have acknowledged the message, when all
     /// have answered or failed, or at the deadline. Duplicate peers count once. The result contains
-    /// the outcomes that are known by then; at the deadline, there is one for each peer. After the
-    /// layer has stopped, each peer fails with [`CommError::Stopped`]. Without peers the result is
-    /// empty.
+    /// the outcomes that are known when the call returns; at the deadline, there is one for each
+    /// peer. After the layer has stopped, each peer fails with [`CommError::Stopped`]. Without
+    /// peers the result is empty.
     ///
     /// # Errors
     /// [`CommError::TooManyAcks`] if there are peers, but fewer than `policy.min()`; then nothing
     /// is sent.
     ///
     /// # Cancel safety
-    /// Messages that are queued when the call is dropped are still sent.
+    /// Messages that were queued before the call was dropped are still sent.
     pub async fn send_with_ack(
         &self,
         message: &Envelope,
@@ -331,7 +332,7 @@ impl Comm {
 
     /// Finds out which identity answers at an endpoint.
     ///
-    /// It uses the existing connection, or makes one and closes it afterwards.
+    /// The call uses the existing connection, or makes one and closes it afterwards.
     ///
     /// # Errors
     /// [`CommError::IdMismatch`] if an id was given but another one answers, even of the same
@@ -468,10 +469,10 @@ impl Comm {
 
     /// Stops the layer: queued messages fail, connections close, and all streams end.
     ///
-    /// New messages and connections are rejected. The call waits for the connections' tasks, for at
-    /// most the stop timeout. If some tasks are still running then, it returns false; the time
-    /// limits of their peers end these tasks. A second call waits, too. Shutting down the server is
-    /// up to the caller.
+    /// New messages and connections are rejected. The call waits until the connections' tasks have
+    /// ended, but at most for the stop timeout. If some tasks are still running after that time, it
+    /// returns false; these tasks end when a time limit of their peer expires. A second call waits,
+    /// too. Shutting down the server is up to the caller.
     pub async fn stop(&self) -> bool {
         self.shared.stop();
         let limit = self.shared.config.stop_timeout();

@@ -8,7 +8,7 @@ use super::{Comm, Envelope, IdentityError, IdentityRecord, PeerId};
 use crate::event_stream::EventStream;
 
 impl Comm {
-    /// Signs a message with this node's identity, for messages that others pass on.
+    /// Signs a message with this node's identity, so that others can pass it on.
     ///
     /// # Errors
     /// [`IdentityError::Signing`] if the key cannot sign.
@@ -69,8 +69,8 @@ impl Comm {
     /// Another example is the identity of the author of a message that others passed on. An added
     /// identity is treated like one that a connection has proven: the provider examines it now and
     /// at intervals, it counts towards the [bound](super::IdentityLimits) of remembered identities,
-    /// and [`identity_switch`](Self::identity_switch) reports its removal. This does not prove that
-    /// a node holds the identity.
+    /// and [`identity_switch`](Self::identity_switch) reports its removal. Adding an identity does
+    /// not prove that any node holds it.
     ///
     /// # Errors
     /// [`IdentityError`] if the identity is not valid now, or if it is longer than 16 KiB, the most

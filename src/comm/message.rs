@@ -1,4 +1,4 @@
-//! The encoding of the messages of `comm/1`; the table is in the documentation of `comm`.
+//! The encoding of the messages of `comm/1`, which the documentation of `comm` lists.
 
 use bytes::{Bytes, BytesMut};
 
@@ -19,7 +19,7 @@ pub(crate) const LENGTH: u64 = 4;
 /// The approximate size of a message without its byte strings, in bytes.
 const HEADERS: usize = 64;
 
-/// The largest id that is read, in bytes. If an id has a wrong length within this limit, the check
+/// The largest id that is read, in bytes. If an id within this limit has a wrong length, the check
 /// of the proof rejects it.
 const MAX_ID: usize = 64;
 /// The largest identity that is read, in bytes.
@@ -38,7 +38,7 @@ pub(crate) const MAX_ERROR: usize = 1 << 10;
 pub struct Envelope {
     /// A number for the upper layer, for example to match an answer to its request.
     pub nonce: u64,
-    /// The kind of message, for predicates.
+    /// The kind of message, for the predicates of subscriptions.
     pub tag: u64,
     /// The content.
     pub payload: Bytes,
@@ -99,8 +99,8 @@ impl Envelope {
     }
 }
 
-/// Encodes the list of a message. Because the message is sent soon, small lists share memory.
-/// `size` is the length of all byte strings in the list.
+/// Encodes the list of a message. Small lists share memory, since messages are sent soon and then
+/// release it. `size` is the length of all byte strings in the list.
 fn encode_list(size: usize, spare: Option<&Spare>, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     encode_shared(size + HEADERS, spare, |out| put_list(out, append))
 }

@@ -6,8 +6,8 @@
 //! matches, collects acknowledgements, and reports peers that look dead. It does not retry, does
 //! not choose peers, and keeps no membership list.
 //!
-//! The layer consists of the subprotocol `comm/1` and a handle. It never dials itself: it asks a
-//! [`Connector`], such as a [`Server`](crate::Server), for connections.
+//! The layer consists of the subprotocol `comm/1` and a handle. It never dials nodes itself: it
+//! asks a [`Connector`], such as a [`Server`](crate::Server), for connections.
 //!
 //! ```
 //! use std::time::Duration;
@@ -88,10 +88,10 @@
 //!
 //! If an identity opens a second connection within 5 s of the first, both sides keep the connection
 //! that the node with the larger id dialled. After that time, or if the same node dialled both
-//! connections, the second replaces the first. Messages in the queue of the losing connection move
-//! to the queue of the connection that is kept, and count towards its bounds. The losing connection
-//! is read for another second, so that messages which the remote wrote before it noticed are not
-//! lost.
+//! connections, the second replaces the first. But if the same node dialled both within 1 s, the
+//! second is rejected. Messages in the queue of the losing connection move to the queue of the
+//! connection that is kept, and count towards its bounds. The losing connection is read for another
+//! second, so that messages which the remote still writes to it are not lost.
 //!
 //! Each message has exactly one outcome, which its [`Receipt`] returns: handed to the transport,
 //! dropped before it was queued, or failed after it was queued.

@@ -93,7 +93,7 @@ impl ReceivedMessage {
         self.reply(ACK, payload).await.map(|_| ())
     }
 
-    /// Claims the only acknowledgement for this call.
+    /// Claims the only acknowledgement of the message for this call.
     fn claim(&self) -> Result<(), CommError> {
         if !self.wants_ack() {
             return Err(CommError::NoAckWanted);
@@ -162,8 +162,8 @@ impl ReceivedMessage {
                 let queue = self.0.origin.queue.current();
                 match queue.reserve(Part::Replies, payload.len()).await {
                     Some(room) => return Ok((queue, room)),
-                    // Another connection has replaced this one in the meantime, so try that one's
-                    // queue.
+                    // Another connection has replaced this one in the meantime, so the loop tries
+                    // the queue of the other connection.
                     None if !Arc::ptr_eq(&queue, &queue.current()) => {}
                     None => return Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
                 }

@@ -88,8 +88,8 @@ impl fmt::Display for SendResult {
 /// The answers that a call of [`Comm::send_with_ack`](super::Comm::send_with_ack) has collected,
 /// in the order of their arrival.
 ///
-/// With the feature `serde` it serialises to `{"successes": 2, "failures": {"timed out": 1}}`,
-/// where an absent key means zero.
+/// With the feature `serde`, the value serialises to
+/// `{"successes": 2, "failures": {"timed out": 1}}`, where an absent key means zero.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AggregatedSendResult {
@@ -140,8 +140,8 @@ impl AggregatedSendResult {
 
     /// The failures, grouped by kind of error.
     ///
-    /// This helps callers that treat each kind differently, for example dial some peers again and
-    /// send less to others.
+    /// This helps callers that treat each kind differently, for example that dial some peers again
+    /// and send less to others.
     #[must_use]
     pub fn failures_by_kind(&self) -> BTreeMap<CommErrorKind, Vec<&SendResult>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -131,7 +131,7 @@ impl Shared {
         let shared = Arc::clone(self);
         self.spawn(async move {
             tokio::select! {
-                // The stop is checked first, because no identity is examined after the stop.
+                // The stop is checked first, so that no identity is examined after it.
                 biased;
                 () = shared.stopping.cancelled() => {}
                 _ = async { tokio::join!(purge_identities(&shared), examine_again(&shared)) } => {}
@@ -277,7 +277,7 @@ impl Shared {
         receipt
     }
 
-    /// Runs a task on the layer's runtime, because the caller may be outside of any.
+    /// Runs a task on the layer's runtime, since the caller may be outside any runtime.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
     }
@@ -299,8 +299,8 @@ impl Shared {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                // The stop is checked first, because an attempt that fails during the stop fails
-                // because of the stop.
+                // The stop is checked first, so that a failure caused by the stop is reported as
+                // `Stopped`.
                 biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
                 result = self.attempt(node, start) => result,

@@ -27,7 +27,7 @@ use crate::transport::Transport;
 impl Comm {
     /// Starts a server and the layer above it.
     ///
-    /// It registers `comm/1` with the server, and the server makes the layer's connections. A
+    /// The call registers `comm/1` with the server, and the server makes the layer's connections. A
     /// message that arrives before there is a subscription for it is dropped; where that matters,
     /// use [`start_with`](Self::start_with).
     ///
@@ -52,8 +52,8 @@ impl Comm {
 
     /// Like [`start`](Self::start), but calls `subscribe` before the server accepts connections.
     ///
-    /// Subscriptions that `subscribe` makes miss no message and no event. Messages cannot be sent
-    /// from `subscribe`: they fail with [`CommError::Stopped`](super::CommError::Stopped).
+    /// A subscription created in `subscribe` misses no message and no event. Messages cannot be
+    /// sent from `subscribe`: they fail with [`CommError::Stopped`](super::CommError::Stopped).
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -79,8 +79,8 @@ impl Comm {
 
     /// Creates the layer of `node` without a [`Server`], over connections that `connector` makes.
     ///
-    /// The code that runs the peers must run the returned protocol with them. The layer holds the
-    /// connector until the layer stops.
+    /// The code that runs the peers must also run the returned protocol with them. The layer holds
+    /// the connector until the layer stops.
     ///
     /// # Errors
     /// [`CommStartError::Config`] if a setting is too small, [`CommStartError::Identity`] if the

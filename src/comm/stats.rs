@@ -116,9 +116,10 @@ counts! {
     failed_acks = acks("failed");
     /// Acknowledgements for which no sender was waiting.
     unasked_acks = acks("unasked");
-    /// Connections that proved the identity of another node's open connection.
+    /// Connections that proved an identity for which another node had an open connection.
     ///
-    /// Two nodes that are configured with the same identity replace each other repeatedly.
+    /// Two nodes that are configured with the same identity repeatedly replace each other's
+    /// connection.
     contested = |node| COMM_CONTESTED.of(node, []);
     /// Connections on which the remote proved no identity.
     refused = |node| COMM_REFUSED.of(node, []);

@@ -1,7 +1,7 @@
 //! Tables of the addresses, nodes and groups that requests have claimed, and of recent dials.
 //!
-//! At most one request leads to each address and each node. An automatic request must be the only
-//! request in its group.
+//! At most one request leads to each address and each node. An automatic request is made only if no
+//! other request is in its group.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -13,7 +13,7 @@ use super::request::{Address, Candidate, Key, ReqId};
 use crate::mutex::Mutex;
 use crate::time::after;
 
-/// The tables that the manager and its address source share; clones share them too.
+/// The tables that the manager and its address source share, each through a clone.
 #[derive(Debug)]
 pub(super) struct Claims<A>(Arc<Mutex<Tables<A>>>);
 

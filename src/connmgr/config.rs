@@ -10,8 +10,8 @@ settings! {
     pub struct ConnConfig {
         /// Number of automatic connections to hold; 0 disables them.
         ///
-        /// Permanent and one-shot connections are in addition to these. Without an address source
-        /// there are no automatic ones. Default: 8.
+        /// Permanent and one-shot connections do not count towards this number. Without an address
+        /// source there are no automatic connections. Default: 8.
         target / with_target: usize = 8;
         /// Maximum number of permanent and one-shot requests. Default: 65,536.
         max_requests / with_max_requests: usize = 1 << 16;
@@ -32,7 +32,7 @@ settings! {
         /// waits for the same time. A permanent request has its [own backoff](super::RetryPolicy).
         /// Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
-        /// Failed automatic dials in a row after which the network counts as down.
+        /// How many automatic dials must fail in a row before the network counts as down.
         ///
         /// 0 counts as 1. While the network counts as down, one dial at a time probes it, with
         /// growing waits in between. The network counts as down only if each dialled
@@ -49,8 +49,8 @@ settings! {
         drain / with_drain: Duration = Duration::from_secs(5);
         /// With this many unread events, dialling and accepting pause; at least 1.
         ///
-        /// No event is lost: existing connections may still add one event each, and dials in flight
-        /// two each. Default: 256.
+        /// No event is lost: beyond this number, each existing connection may still add one event,
+        /// and each dial in flight two. Default: 256.
         max_unread_events / with_max_unread_events: usize = 256;
         /// Whether the manager keeps running after all its handles are dropped. Default: false.
         keep_running / with_keep_running: bool = false;

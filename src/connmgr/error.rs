@@ -103,7 +103,7 @@ pub enum ConnectError {
     /// The remote host has no listener on that port.
     #[error("connection refused")]
     Refused,
-    /// A router or the last link reported the host as unreachable.
+    /// A router or this machine found that the host is unreachable.
     #[error("host unreachable")]
     Unreachable,
     /// This machine has no route: no network, or no network for the address's family.

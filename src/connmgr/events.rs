@@ -19,7 +19,7 @@ use crate::queue::{Bound, Queue, Reader};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnEvent<A: Address, Io> {
-    /// A connection is up, dialled or accepted.
+    /// A dialled or accepted connection is up.
     Opened {
         /// The stream, which the owner reads, writes and closes.
         io: Io,
@@ -95,11 +95,11 @@ impl<A: Address, Io> fmt::Debug for ConnEvents<A, Io> {
     }
 }
 
-/// The manager's end of the stream. Sending into it never waits.
+/// The sending side of the stream of events, which the manager holds. Sending never waits.
 ///
 /// The manager checks [`is_full`](Self::is_full) before it starts anything that leads to an event.
-/// The queue may therefore exceed its capacity only by one event per open connection and one per
-/// dial in flight.
+/// The queue may therefore exceed its capacity only by one event per open connection, two per dial
+/// in flight, and one per dial that the filter refused since the last check.
 pub(super) struct EventSender<A: Address, Io>(Arc<Queue<ConnEvent<A, Io>>>);
 
 impl<A: Address, Io> EventSender<A, Io> {

@@ -59,8 +59,9 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
 
 /// Selects the candidates that an [`AddressSource`](super::AddressSource) may return now.
 ///
-/// This excludes candidates that were dialled recently or that the [`Filter`] refuses. It also
-/// excludes candidates whose address, node or group is claimed by a request.
+/// It excludes candidates that were dialled recently or that the [`Filter`] refuses, candidates
+/// whose address, node or group is claimed by a request, and those that the dialer [cannot
+/// reach](super::Dialer::may_reach).
 pub struct DialFilter<T>(Arc<dyn Fn(&T) -> bool + Send + Sync>);
 
 impl<T> DialFilter<T> {

@@ -139,7 +139,7 @@ impl<A: Address> ConnHandle<A> {
     /// Call this after a suspend, for example. Permanent requests that wait after a failure are
     /// dialled now, but not before the minimum wait of their backoff has passed since their last
     /// dial. The network no longer counts as down. The manager does the same automatically in two
-    /// cases: when a connection succeeds while nothing is connected, and when the dialer [may again
+    /// cases: when a connection succeeds while no other is open, and when the dialer [may again
     /// reach](super::Dialer::may_reach) an address to which it had found no route.
     ///
     /// # Errors
@@ -168,8 +168,9 @@ impl<A: Address> ConnHandle<A> {
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
-    /// [`Inbound`](ManagerError::Inbound) if the connection was accepted, so this side cannot force
-    /// it to reconnect, [`Stopped`](ManagerError::Stopped) if the manager has stopped.
+    /// [`Inbound`](ManagerError::Inbound) if `reconnect` is [`Reconnect::Force`] but the connection
+    /// was accepted, so this side cannot dial it, [`Stopped`](ManagerError::Stopped) if the manager
+    /// has stopped.
     pub async fn disconnect(&self, id: ReqId, reconnect: Reconnect) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Disconnect {
             id,
@@ -181,8 +182,8 @@ impl<A: Address> ConnHandle<A> {
 
     /// Retries a request that the [filter](super::Filter) or the dialer refused.
     ///
-    /// A request that waits because of a refusal is dialled at once, unless its last real attempt
-    /// is too recent. The call has no effect on requests in any other state.
+    /// A request that waits because of a refusal is dialled at once, unless its last attempt that
+    /// was not refused is too recent. The call has no effect on requests in any other state.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
@@ -245,8 +246,8 @@ impl<A: Address> ConnHandle<A> {
 
     /// Changes the address of a permanent request.
     ///
-    /// If the request has a connection, this connection stays until it ends. If the request is
-    /// being dialled or waits, this is cancelled and the new address is dialled.
+    /// If the request has a connection, this connection stays until it ends. Otherwise its dial or
+    /// its wait is cancelled, and the new address is dialled.
     ///
     /// # Errors
     /// The errors of [`connect`](Self::connect), [`UnknownId`](ManagerError::UnknownId) if there is
@@ -323,8 +324,8 @@ impl<A: Address> ConnHandle<A> {
     /// Stops the manager and waits until it has stopped.
     ///
     /// Dials are cancelled, and owners are asked to end their connections. After the [drain
-    /// time](super::ConnConfig::with_drain) the manager closes the remaining ones. A second call
-    /// waits until the same stop is complete.
+    /// time](super::ConnConfig::with_drain) the manager forgets the remaining connections. A second
+    /// call waits until the same stop is complete.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future does not revoke the stop.

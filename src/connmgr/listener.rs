@@ -31,7 +31,7 @@ pub trait Listener: Send + 'static {
     /// the same after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
-    /// Returns whether the listener will never accept again.
+    /// Returns whether the listener will never accept again after this error.
     ///
     /// By default the only fatal system error is that the descriptor is not a socket. All other
     /// system errors may be temporary: a single connection may fail in many ways, a firewall may

@@ -31,8 +31,7 @@ pub struct ConnManager<D: Dialer> {
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
-    // Dropped last, so that everything is closed by the time that callers who wait for the stop
-    // wake up.
+    // Dropped last, so that callers who wait for the stop wake up only when everything is closed.
     pub(super) stopped: DropGuard,
 }
 

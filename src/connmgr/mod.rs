@@ -26,7 +26,7 @@
 //! for _ in 0..2 {
 //!     if let Some(ConnEvent::Opened { io, lease }) = events.recv().await {
 //!         println!("{} is a {:?} connection with {}", lease.id(), lease.kind(), lease.addr());
-//!         // Run a protocol on `io`; dropping the lease after it reports the end.
+//!         // Run a protocol on `io`. Then drop the lease, which reports the end.
 //!         lease.mark_ready();
 //!         drop((io, lease));
 //!     }

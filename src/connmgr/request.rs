@@ -88,7 +88,7 @@ pub struct Candidate<A> {
 }
 
 impl<A: Address> Candidate<A> {
-    /// Creates a candidate with only a known address.
+    /// Creates a candidate of which only the address is known.
     pub fn new(addr: A) -> Self {
         Self {
             addr,
@@ -109,8 +109,8 @@ impl<A: Address> Candidate<A> {
 
     /// Sets the group of addresses that are probably under one operator.
     ///
-    /// An example is the /16 prefix of an IPv4 address. An automatic request is never in the same
-    /// group as another request.
+    /// An example is the /16 prefix of an IPv4 address. No automatic request is made in a group
+    /// that already contains a request.
     #[must_use]
     pub fn with_group(mut self, group: impl Into<Key>) -> Self {
         self.group = Some(group.into());
@@ -203,7 +203,7 @@ pub enum ConnState {
     Ready,
     /// The last dial failed, and the request waits for the next one.
     Failing,
-    /// The request ended before it had a connection. Terminal.
+    /// The request ended while it had no connection. Terminal.
     Canceled,
     /// The request's connection ended for good. Terminal.
     Disconnected(CloseReason),
@@ -268,7 +268,7 @@ pub enum Reconnect {
     Never,
 }
 
-/// One row of the manager's table.
+/// One request or accepted connection of the manager.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RequestInfo<A> {
@@ -323,7 +323,7 @@ pub struct Count {
     pub connected: usize,
 }
 
-/// Number of requests of all kinds.
+/// Numbers of requests, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counts {

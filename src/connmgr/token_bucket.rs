@@ -40,7 +40,7 @@ impl Rate {
 pub(super) struct TokenBucket {
     rate: Rate,
     tokens: u32,
-    /// When the last token that has been counted was added.
+    /// The time up to which new tokens have been added.
     refilled: Instant,
 }
 

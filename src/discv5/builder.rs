@@ -111,7 +111,7 @@ impl Discv5Builder {
 
     /// Starts discovery in the current tokio runtime.
     ///
-    /// It ends when the last clone of its handle is dropped.
+    /// Discovery ends with [`Discv5::shutdown`], or when the last clone of the handle is dropped.
     ///
     /// # Errors
     /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that
@@ -131,8 +131,8 @@ impl Discv5Builder {
             ipv6: sockets.v6,
         };
         let mut config = ConfigBuilder::new(listen);
-        // Turned off in the crate, because this node maintains its record and evaluates its
-        // observed addresses itself.
+        // These functions of the crate are turned off, because this node itself maintains its
+        // record and evaluates its observed addresses.
         config.disable_enr_update();
         config.auto_nat_listen_duration(None);
         config.disable_report_discovered_peers();

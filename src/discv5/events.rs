@@ -36,7 +36,7 @@ pub struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observed {
-    /// The other node's address, which is proven.
+    /// The other node's address, which its answer has proven.
     pub by: SocketAddr,
     /// The address at which the other node sees this node.
     pub seen: SocketAddr,
@@ -63,7 +63,7 @@ impl Discv5Events {
     }
 }
 
-/// The sending ends of [`Discv5Events`].
+/// The sending end of [`Discv5Events::frames`], and the number of dropped packets.
 pub(super) struct Outlets {
     frames: mpsc::Sender<Frame>,
     dropped: Arc<AtomicU64>,

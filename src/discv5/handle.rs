@@ -105,8 +105,8 @@ impl Discv5 {
 
     /// Looks up the nodes nearest to an id.
     ///
-    /// Returns at most 16, the nearest first, without nodes whose signature scheme RLPx does not
-    /// use. The call takes at most the [limit](Discv5Config::lookup_timeout).
+    /// Returns at most 16 nodes, the nearest first, without nodes whose signature scheme RLPx does
+    /// not use. The call takes at most the [lookup timeout](Discv5Config::lookup_timeout).
     ///
     /// # Errors
     /// [`Discv5Error::Ended`] if discovery has ended.
@@ -168,7 +168,8 @@ impl Discv5 {
     ///
     /// # Errors
     /// [`Discv5Error::TimedOut`] if no answer arrived, [`Discv5Error::Record`] if the node's
-    /// address cannot be reached, [`Discv5Error::Request`] otherwise.
+    /// address cannot be reached, [`Discv5Error::Ended`] if discovery has ended,
+    /// [`Discv5Error::Request`] otherwise.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -2,8 +2,8 @@
 //! v5](https://github.com/ethereum/devp2p/blob/master/discv5/discv5.md).
 //!
 //! The crate [`discv5`](https://docs.rs/discv5), which other clients use in production, implements
-//! the protocol. This module gives it the node's key and record, a socket that other protocols
-//! share, and the types of this crate.
+//! the protocol. This module adds the node's key and record, a socket that other protocols share,
+//! and an interface with the types of this crate.
 //!
 //! ```
 //! # tokio_test::block_on(async {
@@ -34,7 +34,7 @@
 //! ```
 //!
 //! # Bans and rate limits of the crate
-//! The crate's lists of banned nodes and addresses are shared by the whole process, so this layer
+//! The crate's lists of banned nodes and addresses are shared by the whole process, so this module
 //! bans no node. The crate's limit of packets per second stays off: it bans an address for an hour,
 //! although anybody may have forged that address, and it would also drop packets of Discovery v4 on
 //! the same socket.

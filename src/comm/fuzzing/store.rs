@@ -48,7 +48,7 @@ pub struct Room(QueueRoom);
 pub enum Placed {
     /// The new connection is now the connection of its identity, and has this number.
     Kept(usize),
-    /// Another connection of its identity stays.
+    /// Another connection of its identity is kept instead.
     Lost,
     /// The new connection was rejected.
     Refused,
@@ -68,7 +68,7 @@ pub struct Store {
     stats: Arc<Stats>,
     now: Instant,
     budget: NodeBudget,
-    /// The nodes by number, each with the attempt to connect to it.
+    /// The nodes by number, each with the serial number of its connection attempt, if any.
     nodes: Vec<(Enode, Option<u64>)>,
     connections: HashMap<usize, Connection>,
     opened: usize,
@@ -128,7 +128,7 @@ impl Store {
         route
     }
 
-    /// Sends a message without waiting, in `room` if that belongs to the same queue.
+    /// Sends a message without waiting, and uses `room` if it belongs to the message's queue.
     pub fn send(
         &mut self,
         (node, id): (usize, Option<u8>),
@@ -226,7 +226,8 @@ impl Store {
 
     /// Opens a connection over which a node proves an identity.
     ///
-    /// If `by_them` is set, that node dialled, otherwise this one. `peer` can be any handle.
+    /// If `by_them` is set, that node dialled, otherwise this node. `peer` can be the handle of any
+    /// peer.
     pub fn open(&mut self, node: usize, id: u8, by_them: bool, peer: &Peer) -> Placed {
         let (enode, _) = &self.nodes[node];
         let info = Arc::new(ConnInfo {
@@ -329,7 +330,7 @@ impl Store {
         self.stats.snapshot()
     }
 
-    /// The accounts of all connections' queues that have not ended.
+    /// The accounts of the connections' queues, without the queues that have ended.
     pub fn accounts(&self) -> Vec<[Account; 2]> {
         let queues = self.connections.values().map(|one| &one.entry.queue);
         queues.filter_map(|queue| queue.accounts()).collect()

@@ -106,9 +106,9 @@ pub enum IdentityError {
 ///
 /// An identity is an opaque byte string of at most 16 KiB, such as a public key or a certificate.
 ///
-/// No function may wait for anything, since all are called while a connection is set up, within
-/// its time limit. Calls about remotes run on a thread for blocking code, unless the provider
-/// [is quick](Self::is_quick). Times are durations since the Unix epoch.
+/// No function may wait for anything, since all are called during the setup of a connection, which
+/// has a time limit. Calls about remotes run on a thread for blocking code, unless the provider [is
+/// quick](Self::is_quick). Times are durations since the Unix epoch.
 pub trait IdentityProvider: Send + Sync + 'static {
     /// This node's own identity.
     fn identity(&self) -> Bytes;

@@ -11,8 +11,8 @@ use crate::guarded::caught;
 /// Calls the identity provider without blocking the runtime.
 ///
 /// A slow provider, such as a check of certificates, runs on threads for blocking code. The
-/// provider uses at most half of the processors at a time, but at least one, so strangers cannot
-/// occupy all of several processors.
+/// provider uses at most half of the processors at a time, but at least one. So strangers cannot
+/// occupy all processors of a machine that has more than one.
 pub(crate) struct Provider {
     provider: Arc<dyn IdentityProvider>,
     is_quick: bool,

@@ -27,7 +27,7 @@ impl Secp256k1Identity {
         }
     }
 
-    /// Like [`new`](Self::new), in a network whose identities all belong to one organisation.
+    /// Like [`new`](Self::new), for a network whose identities all belong to one organisation.
     ///
     /// A node that answers under a new key is accepted, and reported as an identity switch.
     #[must_use]

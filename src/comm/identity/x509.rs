@@ -36,7 +36,7 @@ pub enum X509Error {
         /// The reason.
         reason: String,
     },
-    /// The secret key is neither ECDSA on P-256 nor Ed25519, as PKCS #8.
+    /// The secret key is neither ECDSA on P-256 nor Ed25519 in PKCS #8.
     #[error("the secret key is neither ECDSA on P-256 nor Ed25519 in PKCS #8")]
     Key,
     /// The certificate and the secret key do not belong together, or one is malformed.
@@ -52,8 +52,9 @@ pub enum X509Error {
 /// checks than genuine ones.
 ///
 /// The id is the SHA-256 digest of the first certificate. The organisation is the SHA-256 digest of
-/// the issuer's public key and the subject's organisation name, so the same name under another
-/// issuer is another organisation. The identity expires at the earliest expiry of its certificates.
+/// the issuer's public key, followed by the subject's organisation name. So the same name under
+/// another issuer is another organisation. The identity expires with the first of its certificates
+/// to expire.
 ///
 /// Keys are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
 /// client authentication. There are no revocation lists; wrap this provider in your own to reject
@@ -209,7 +210,7 @@ fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     Ok(parsed)
 }
 
-/// The public key with its algorithm, without the outer header, as in a trust anchor.
+/// The public key and its algorithm as trust anchors hold them: without the outer header.
 fn public_key(certificate: &[u8]) -> Result<Vec<u8>, IdentityError> {
     let whole = parse(certificate)?.tbs_certificate.subject_pki.raw.to_vec();
     let (_, content) = Any::from_der(&whole).map_err(malformed)?;

@@ -55,7 +55,7 @@ impl SendQueue {
             let holder = self.lock().memory.holder().clone();
             let [own, nodes] = holder.room();
             tokio::pin!(changed, own, nodes);
-            // These are registered before the next attempt, so that room which becomes free in the
+            // The three waits begin before the next attempt, so that room which becomes free in the
             // meantime is noticed.
             changed.as_mut().enable();
             own.as_mut().enable();
@@ -65,7 +65,7 @@ impl SendQueue {
                 Err(over) => holder.make_room(over),
             }
             tokio::select! {
-                // The order does not matter: each of these leads to another attempt.
+                // The order does not matter: each branch leads to another attempt.
                 biased;
                 () = changed => {}
                 () = own => {}

@@ -140,7 +140,7 @@ fn a_message_is_counted_once_from_the_queue_until_it_is_written() {
     while gate.next(&mut batch, 1).now_or_never().is_some() {
         written += batch.of_protocols();
         let (left, held) = ((8 - written) * COST, gate.budget().held());
-        // A lane is charged and releases charges in steps, of which the first is free.
+        // The charge of a lane grows and shrinks in steps, and the first step is free.
         let within = left - (16 << 10)..left + (32 << 10);
         assert!(within.contains(&held), "{left} {held}");
     }
@@ -202,7 +202,8 @@ fn a_call_that_waits_for_memory_is_woken_by_every_source_of_memory() {
     drop(reserve(LARGE).now_or_never().flatten().expect("room"));
     assert_eq!(node.used(), COST);
     fill();
-    // A connection adds a free allowance.
+    // Without a connection there is no free allowance, so this call waits until its queue fails.
+    // The connection of the next queue adds an allowance.
     let mut waiting = reserve(1);
     assert!((&mut waiting).now_or_never().is_none());
     queue.fail(&CommError::Full);

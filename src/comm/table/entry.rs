@@ -43,7 +43,7 @@ pub(crate) struct Entry {
     pub(crate) info: Arc<ConnInfo>,
     pub(crate) peer: Peer,
     pub(crate) queue: Arc<SendQueue>,
-    /// Shared with the connection that replaces this one, because Acks may arrive over that one.
+    /// Shared with the connection that replaces this one, because Acks may arrive over either.
     pub(crate) acks: Arc<AckTable>,
     pub(crate) control: Arc<ConnControl>,
     pub(super) dialler: NodeId,

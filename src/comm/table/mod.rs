@@ -53,7 +53,7 @@ pub(crate) enum Purpose {
     Probe,
 }
 
-/// How an attempt ended.
+/// The result of an attempt that succeeded.
 #[derive(Debug, Clone)]
 pub(crate) enum Landed {
     Open(Arc<ConnInfo>),
@@ -106,7 +106,7 @@ pub(crate) struct News {
 pub(crate) enum Opened {
     /// The new connection is now the identity's connection.
     Kept(Arc<Entry>),
-    /// This other connection of the same identity stays.
+    /// The given other connection of the same identity is kept instead.
     Lost(Arc<Entry>),
     /// The new connection was rejected.
     Refused(EstablishError),

@@ -39,7 +39,7 @@ fn info(who: PeerId, at: NodeId) -> Arc<ConnInfo> {
     })
 }
 
-/// Adds a connection with identity and node `n`.
+/// Adds a connection with the identity `n` at the node `n`.
 fn open(table: &mut ConnectionTable, n: u8, dialler: NodeId, now: Instant) -> Opened {
     let (info, peer) = (info(id(n), node(n)), testing::peer("x", vec![]));
     table.opened(&info, &peer, dialler, now, &mut News::default())

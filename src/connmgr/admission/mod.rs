@@ -6,8 +6,8 @@
 //! | incomplete handshakes | a /24 or /64; a /16 or /48; a /32 of IPv6 | 8; 16; 24 |
 //! | new handshakes | all | 40 at once, then 20/s |
 //!
-//! The default rates suit a node that does little else. A server has its own default, which is
-//! based on the measured cost of a handshake; see [`ServerConfig`](crate::ServerConfig).
+//! The default rate of new handshakes is low. A server has its own default, which is based on the
+//! measured cost of a handshake; see [`ServerConfig`](crate::ServerConfig).
 //!
 //! [`Admission::accept`] checks the first limit. An admission that is used as a [`Filter`] does the
 //! same. [`Admission::handshake`] checks the other limits, and counts the handshake until the
@@ -161,8 +161,8 @@ impl Admission {
 
     /// Begins a handshake, which counts as incomplete until the result is dropped.
     ///
-    /// If the source is unknown, for example behind a proxy, only the limits for all handshakes
-    /// apply.
+    /// If the source is unknown, for example behind a proxy, only the rate of all handshakes is
+    /// limited.
     ///
     /// # Errors
     /// [`Refusal::TooManyHandshakes`] if the source's network has too many incomplete handshakes;

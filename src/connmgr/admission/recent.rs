@@ -12,7 +12,7 @@ use crate::ip::network_by_family;
 /// forgotten and may return early.
 const MOST: usize = 16_384;
 
-/// Tables with room for this many visitors or fewer keep their memory.
+/// Tables with room for at most four times this many visitors keep their memory.
 const SMALL: usize = 64;
 
 /// Admits each visitor once per period, and remembers the visitors of the current period.

@@ -8,7 +8,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-/// No limit on rates.
+/// A rate that no test reaches.
 fn unlimited() -> AdmissionConfig {
     AdmissionConfig::default().with_setup_rate(Rate::new(1000, 1000))
 }

@@ -83,8 +83,8 @@ impl<A: Address> Machine<A> {
 
     /// Dials a waiting request as if its refused attempts had not been made.
     ///
-    /// If the request must also wait because of its last real attempt or connection, that wait
-    /// remains.
+    /// If the request must also wait because of its last connection, or its last attempt that was
+    /// not refused, that wait remains.
     pub(in crate::connmgr) fn reconsider(
         &mut self,
         id: ReqId,

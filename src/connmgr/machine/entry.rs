@@ -20,7 +20,8 @@ pub(super) enum Phase {
     /// The request waits until a given time.
     Waiting {
         until: Instant,
-        /// Whether the wait follows a failed dial. Otherwise it follows the end of a connection.
+        /// Whether the wait follows a failed dial. Otherwise it follows the end of a connection, or
+        /// a dial that was made shortly before the request.
         failed: bool,
     },
     /// The request is connected.
@@ -42,7 +43,7 @@ pub(super) struct Entry<A: Address> {
     pub(super) failures: u32,
     /// Number of failures that were this side's own refusals, not the remote's faults.
     pub(super) unwanted: u32,
-    /// When the next attempt is due, if only the last real attempt or connection counts.
+    /// When the next attempt would be due if no attempt had been refused.
     pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
     /// The claim, held while the request exists; an accepted connection claims nothing.

@@ -2,8 +2,8 @@
 //!
 //! The inputs are commands and outcomes, the outputs [`Action`]s. Time is an argument, and the
 //! machine owns the generator from which it draws waits. After each call the driver takes the
-//! actions with `poll_action`, in order. At the time from `next_deadline` the driver calls
-//! `advance`.
+//! actions with `poll_action`, in order. The driver calls `advance` at the deadline that
+//! `next_deadline` returns.
 
 mod action;
 mod commands;
@@ -43,7 +43,7 @@ const LATEST: Duration = Duration::from_millis(500);
 /// All requests and their next steps.
 ///
 /// Each input takes at most logarithmic time in the number of requests, except `list`,
-/// `network_changed` and `stop`.
+/// `network_changed`, `set_target`, `stop` and `close_all`.
 pub(super) struct Machine<A: Address> {
     config: ConnConfig,
     filter: Arc<dyn Filter<A>>,
@@ -52,9 +52,9 @@ pub(super) struct Machine<A: Address> {
     inbound_addrs: HashMap<A, ReqId>,
     automatic: BTreeSet<ReqId>,
     timers: BTreeSet<(Instant, ReqId)>,
-    /// Explicit requests that wait for a dial slot, by queue position.
+    /// Permanent and one-shot requests that wait for a dial slot, by queue position.
     queue: BTreeMap<u64, ReqId>,
-    /// Automatic requests that wait for a dial slot. They take turns with the explicit ones.
+    /// Automatic requests that wait for a dial slot. They take turns with those in `queue`.
     automatic_queue: BTreeMap<u64, ReqId>,
     automatic_turn: bool,
     counts: Counts,

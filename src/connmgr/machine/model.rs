@@ -1,7 +1,7 @@
 //! Random commands and outcomes against the table of states and transitions.
 //!
-//! For each request the model keeps only the kind and one of three places, as the table does. The
-//! manager's invariants must hold after each step.
+//! For each request the model keeps only the kind and one of three places, into which it groups the
+//! table's states. The manager's invariants must hold after each step.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The place of a request in the table.
+/// The place of a request in the table: without a connection, with one, or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Pending,
@@ -82,7 +82,7 @@ enum Place {
 struct Seen {
     kind: Kind,
     place: Place,
-    /// Numbers of connections that were announced and that ended.
+    /// How many connections were announced, and how many have ended.
     opened: u32,
     closed: u32,
 }
@@ -144,7 +144,7 @@ impl Model {
         self.seen.get(&id).map_or(Place::Over, |seen| seen.place)
     }
 
-    /// Returns the answer that any command for `id` must give, apart from its own errors.
+    /// Returns the answer of each command for `id`, apart from errors of that command alone.
     fn expected(&self, id: ReqId) -> Result<(), ManagerError> {
         if self.stopped {
             Err(ManagerError::Stopped)
@@ -369,7 +369,7 @@ impl Model {
         }
     }
 
-    /// Takes the machine's actions and checks that each is allowed in the request's place.
+    /// Takes the machine's actions and checks that each is allowed at its request's place.
     fn settle(&mut self) {
         while let Some(action) = self.machine.poll_action() {
             match action {

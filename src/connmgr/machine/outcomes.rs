@@ -263,8 +263,8 @@ impl<A: Address> Machine<A> {
     /// Pauses or resumes dials; returns whether this changes anything.
     ///
     /// The driver pauses dials while it has no room for the events that dials cause. It must call
-    /// this after each round of actions. The call also resets the number of refusals, because each
-    /// round may contain only a limited number.
+    /// this after each round of actions. The call also resets the number of refusals, because the
+    /// limit on refusals applies to each round.
     pub(in crate::connmgr) fn set_paused(&mut self, paused: bool, now: Instant) -> bool {
         self.refusals = 0;
         let changed = self.paused != paused;

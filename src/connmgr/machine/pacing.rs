@@ -70,13 +70,13 @@ impl Pacing {
 
     /// Returns whether every dialled family has failed too often.
     ///
-    /// With an open connection the network is never down, because the connection proves that it
-    /// works.
+    /// With an open connection the network is never down, because the connection proves that the
+    /// network works.
     pub(super) fn is_offline(&self, connected: bool) -> bool {
         !connected && self.probes() > 0
     }
 
-    /// Returns how many dials have failed since the network went down, else 0.
+    /// Returns how many dials have failed since the network went down; otherwise 0.
     fn probes(&self) -> u32 {
         let mut least = None;
         for way in self.ways {

@@ -41,8 +41,8 @@ impl<A: Address> Machine<A> {
             return;
         }
         if !self.start_dials(now) {
-            // The limit on refusals is reached. The driver must first check whether there is room
-            // for their events.
+            // The limit on refusals is reached. Before the next dial, the driver must check whether
+            // there is room for more events.
             self.pace_at = Some(now);
             return;
         }

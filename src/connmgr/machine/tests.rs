@@ -420,7 +420,7 @@ fn local_failures_do_not_make_the_network_count_as_down() {
 #[test]
 fn a_sign_of_life_speeds_up_retries_but_strangers_cannot_repeat_it() {
     let long = Duration::from_secs(3600);
-    // The first wait is between 5 s and a few minutes; later waits are up to an hour.
+    // The first wait is between 5 s and 10 s; later waits are up to an hour.
     let policy = RetryPolicy::default().with_backoff(Backoff::new(5 * SECOND, long));
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let id = bench.connect(1, Some(policy)).expect("free");

@@ -1,4 +1,4 @@
-//! Reads the kernel's measurements of a path, and sets the two bounds.
+//! Reads the kernel's measurements of a path, and sets the bounds of its two directions.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -57,8 +57,8 @@ getsockopt_impl!(
 
 /// Whether the kernel reports `tcpi_min_rtt`, as Linux does since 4.6.
 ///
-/// Systems that imitate Linux, and emulators of other processors, may return a shorter `tcp_info`,
-/// which would not fill [`INFO_WORDS`].
+/// Systems that imitate Linux, and emulators of other processors, may return a `tcp_info` that is
+/// too short for [`INFO_WORDS`], so its length is checked, too.
 static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
     let system = uname().ok();
     let release = system.as_ref().and_then(|system| system.release().to_str());

@@ -7,8 +7,8 @@ settings! {
     ///
     /// An urgent message waits behind all bytes that are already in the kernel, on both sides.
     /// Large bounds cause a long queue if the receiver is slower than the path. Bounds that are too
-    /// small for the path make the connection slow. The default follows the path. `TCP_NODELAY` is
-    /// always on.
+    /// small for the path make the connection slow. By default the bounds are adapted to the path
+    /// continuously. `TCP_NODELAY` is always on.
     ///
     /// With the feature `serde` each bound is `"auto"`, `"system"`, or a size, e.g. `"128 KiB"`; a
     /// size of 0 means `"system"`.
@@ -18,17 +18,17 @@ settings! {
     pub struct SocketOptions {
         /// The number of unsent bytes at which a socket stops accepting more (`TCP_NOTSENT_LOWAT`).
         ///
-        /// Systems without such a bound ignore it. Default: [`Auto`](SocketBound::Auto), an eighth
-        /// of the bytes that the path holds, but at least 16 KiB. If the send buffer limits the
-        /// rate, the default is half of that buffer.
+        /// Systems without such a bound ignore this setting. Default: [`Auto`](SocketBound::Auto),
+        /// an eighth of the bytes that the path holds, but at least 16 KiB. If the send buffer
+        /// limits the rate, `Auto` is half of that buffer.
         unsent / with_unsent: SocketBound = SocketBound::Auto, SocketBound::normal;
         /// The size of the receive buffer (`SO_RCVBUF`).
         ///
         /// A number of bytes is a fixed size, which the system may limit (`net.core.rmem_max`).
         /// Default: [`Auto`](SocketBound::Auto). The system then grows the buffer, and the remote's
-        /// window is four times the bytes that the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
-        /// 32 MiB. If the owner of a connection does not read, the kernel holds a full window of
-        /// bytes, unless the system's own limit (`net.ipv4.tcp_rmem`) is lower.
+        /// window (`TCP_WINDOW_CLAMP`) is four times the bytes that the path holds, but at least
+        /// 256 KiB and at most 32 MiB. If the owner of a connection does not read, the kernel holds
+        /// a full window of bytes, unless the system's own limit (`net.ipv4.tcp_rmem`) is lower.
         receive_buffer / with_receive_buffer: SocketBound = SocketBound::Auto, SocketBound::normal;
     }
 }

@@ -1,6 +1,6 @@
 //! Measures how many bytes a path holds, and computes bounds from the result.
 //!
-//! The functions are pure: the time and the round trip are arguments.
+//! The functions use no clock and no socket: the time and the round trip are arguments.
 
 use std::time::Duration;
 
@@ -29,11 +29,14 @@ const WINDOWS_PER_ROUND: u64 = 4;
 
 /// The smallest bound on unsent bytes.
 ///
-/// It keeps a network card busy until the write loop has run.
+/// This many bytes keep a network card busy until the write loop runs again.
 const LEAST_UNSENT: u64 = 16 << 10;
-/// An urgent message waits for unsent bytes for a round trip divided by this.
+/// Divides the bytes that the path holds; the result is the bound on unsent bytes.
+///
+/// So unsent bytes delay an urgent message by an eighth of a round trip, unless the bound is
+/// `LEAST_UNSENT`.
 const UNSENT_PER_ROUND: u64 = 8;
-/// The kernel sends a chunk within 4 ms, unless the chunk has the minimum size.
+/// A chunk contains the bytes that move in 4 ms, but at least `LEAST_CHUNK`.
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The largest segment that the kernel builds, in bytes.
@@ -60,8 +63,8 @@ pub(super) struct Path {
     unacknowledged: u64,
     /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
-    /// Whether the rate has risen by a quarter since the last measurement. At the start it counts
-    /// as rising.
+    /// Whether the last measurement raised the rate by more than a quarter. The first measurement
+    /// counts as a rise from zero.
     rises: bool,
 }
 
@@ -133,7 +136,8 @@ impl Path {
 
     /// Returns how long to wait before writing a chunk with `unsent` bytes ahead of it.
     ///
-    /// The wait ends when half of the unsent bytes that the path needs remain.
+    /// The wait ends when the unsent bytes have fallen to half of what the path needs, or after
+    /// `LONGEST_PAUSE`.
     pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
         let surplus = u64::from(unsent).saturating_sub(self.short_queue() / 2);
         let rate = self.rate.filter(|rate| *rate > 0)?;
