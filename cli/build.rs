@@ -1,4 +1,4 @@
-//! Finds the revision that the command line is built from, for `--version`.
+//! Finds the revision that the program is built from, for `--version`.
 
 use std::env;
 use std::fs;
@@ -42,7 +42,7 @@ fn checked_out(folder: &str) -> Option<String> {
     Some(revision)
 }
 
-/// Returns the output of git, or `None` without git or a repository.
+/// Returns the output of git, or `None` if git or the repository is missing.
 fn git(folder: &str, arguments: &[&str]) -> Option<String> {
     let run = Command::new("git")
         .arg("-C")

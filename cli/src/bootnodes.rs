@@ -8,12 +8,13 @@ use peermux::server::NodeDialer;
 use peermux::{Endpoint, Enode, Host, Node};
 use tokio::time::timeout;
 
-/// The time for resolving the name of a bootnode.
+/// The time limit for resolving the name of a bootnode.
 const RESOLVING: Duration = Duration::from_secs(5);
 
 /// Replaces the host names of nodes by addresses; see [`with_address`].
 pub(crate) async fn with_addresses(nodes: Vec<Node>) -> Vec<Node> {
-    // All at once: names that do not resolve delay the start by one time limit only.
+    // Resolve all names at once, so that names without an answer delay the start by only one time
+    // limit.
     join_all(nodes.into_iter().map(with_address)).await
 }
 
@@ -41,7 +42,7 @@ pub(crate) async fn with_address(node: Node) -> Node {
 async fn resolve(endpoint: &Endpoint) -> Option<SocketAddr> {
     let host = &endpoint.host;
     match timeout(RESOLVING, NodeDialer::resolve(endpoint)).await {
-        // Discovery has an IPv4 socket unless the node listens on an IPv6 address.
+        // Prefer IPv4: discovery has an IPv4 socket unless the node listens on an IPv6 address.
         Ok(Ok(addrs)) => addrs
             .iter()
             .find(|addr| addr.is_ipv4())

@@ -107,7 +107,7 @@ fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
     })
 }
 
-/// Returns the line and the column (in characters) of a byte, each from 1.
+/// Returns the line and the column (in characters) of a byte, each counted from 1.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::output::{CapabilityReport, list, reason_text};
 
-/// The reason why a connection could not be made, or ended.
+/// The reason why a connection could not be made, or why it ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "failed")]
 pub(crate) struct Trouble {
@@ -213,7 +213,7 @@ fn other_key(addr: SocketAddr) -> String {
     )
 }
 
-/// Returns the name of a fault that programs read.
+/// Returns the name of a fault, for programs.
 pub(crate) fn fault_text(fault: Fault) -> &'static str {
     match fault {
         Fault::Local => "local",

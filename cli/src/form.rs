@@ -60,7 +60,7 @@ impl Error for Malformed {}
 
 /// Returns the error text of a parser in one line of bounded length, without keys.
 ///
-/// A parser may quote the text that it read.
+/// Keys are withheld, because a parser may quote the text that it read.
 pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
     let said = withhold_keys(&error.to_string()).replace(char::is_control, " ");
     match said.split_at_checked(said.floor_char_boundary(LONGEST_SENTENCE)) {
@@ -109,7 +109,7 @@ pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
     }
     written_plainly(text)?;
     text.parse().map_err(|error| match text.len() {
-        // This is the length of 32 bytes in base64, without and with padding.
+        // These are the lengths of 32 bytes in base64, without and with padding.
         43 | 44 if is_base64(text) => Malformed::Base64,
         _ => Malformed::Key(error),
     })

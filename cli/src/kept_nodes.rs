@@ -1,4 +1,4 @@
-//! Keeps the nodes that were added or trusted at runtime for the next start.
+//! Keeps, for the next start, the nodes that were added or trusted at runtime.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// The maximum number of nodes in each of the lists, which people fill.
+/// The maximum number of nodes in each list. The lists are filled by hand.
 const MOST: usize = 10_000;
 
 /// The file of added and trusted nodes in a data directory, and its contents.
@@ -87,7 +87,8 @@ impl KeptNodes {
         self.change(|nodes| nodes.trusted_nodes.retain(|known| known != id))
     }
 
-    /// Changes the lists, and writes the file if they differ. After an error, lists and file are unchanged.
+    /// Changes the lists, and writes the file if the lists are no longer the same. After an error,
+    /// lists and file are unchanged.
     fn change(&self, change: impl FnOnce(&mut Nodes)) -> Result<(), String> {
         let mut nodes = self.lock();
         let mut changed = nodes.clone();

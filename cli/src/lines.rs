@@ -297,7 +297,8 @@ mod tests {
         let (lines, reader, _) = pipe();
         let long = format!("{}\n", "x".repeat(CAPACITY / 2 - OVERHEAD - 1));
         lines.push("first\n".to_owned());
-        // Now the thread is writing one text, and the queue has room for two more.
+        // Wait until the thread is writing the second text. Then the queue has room for two long
+        // texts.
         assert_eq!(reader.recv().expect("written"), "first\n");
         lines.push("second\n".to_owned());
         while !lines.0.lock().queue.is_empty() {

@@ -52,7 +52,7 @@ use failure::Failure;
 use logs::{Form, Logs};
 use signals::Interrupts;
 
-/// Returns the memory of large messages to the system; see docs/security.md.
+/// An allocator that returns the memory of large messages to the system; see docs/security.md.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -35,7 +35,7 @@ pub(crate) async fn shut_down(server: &Server) {
 
 /// Ends a node at once, and closes its connections.
 pub(crate) async fn abort(server: &Server) {
-    // The error only counts what was aborted, and the caller wants to abort everything.
+    // Ignore the error: it only counts what was aborted, and the caller wants to abort everything.
     let _ = server.shutdown(Duration::ZERO).await;
 }
 
@@ -92,7 +92,8 @@ pub(crate) async fn start<T>(
     })
 }
 
-/// Connects to the first address of a node that answers. Returns the connection and the address.
+/// Connects to the first of a node's addresses that answers. Returns the connection and the
+/// address.
 pub(crate) async fn connect(
     node: &Enode,
     limit: Duration,

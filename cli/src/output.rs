@@ -38,7 +38,7 @@ impl Output {
         Self::to(io::stdout(), json, failed)
     }
 
-    /// Makes an output for people that passes whole texts to `sink`.
+    /// Makes an output for people, which passes whole texts to `sink`.
     #[cfg(unix)]
     pub(crate) fn over(
         sink: impl io::Write + Send + 'static,

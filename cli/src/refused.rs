@@ -26,7 +26,7 @@ impl fmt::Display for Refused {
 }
 
 impl Refused {
-    /// Returns the system's text, followed by what to do if that is known.
+    /// Returns the system's text, followed by what to do, if that is known.
     pub(crate) fn text(self, error: &io::Error) -> String {
         let advice = match (self, error.kind()) {
             (Self::Listen, ErrorKind::AddrInUse) => {

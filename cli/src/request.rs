@@ -118,7 +118,7 @@ pub enum Answer<T> {
 /// The answer to a [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// Whether the change outlasts the node's next start.
+    /// Whether the change still holds after the node is started again.
     pub kept: bool,
     /// The ban of an added or trusted node, if the node is banned.
     #[serde(default, skip_serializing_if = "Option::is_none")]

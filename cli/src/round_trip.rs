@@ -1,4 +1,4 @@
-//! Describes the round trip of a peer in one word.
+//! Describes the round trip of a peer in a few characters.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use peermux::peer::PeerInfo;
 
 use crate::human;
 
-/// The age of an unanswered Ping from which it is shown, in milliseconds.
+/// The age from which an unanswered Ping is shown, in milliseconds.
 const SILENT_MS: u64 = 1000;
 
 /// The round trip of a peer's Pings.

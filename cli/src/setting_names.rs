@@ -1,4 +1,4 @@
-//! Knows the names of a node's settings, and makes plain errors about their values.
+//! The names of a node's settings, and plain errors about their values.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::config::Config;
 
-/// A setting is suggested if its similarity to a wrong name exceeds this. Equal names have 1.
+/// A setting is suggested if its similarity to a wrong name exceeds this. Equal names have a
+/// similarity of 1.
 const ALIKE: f64 = 0.8;
 
 /// The full names of all settings, such as `memory.per_peer`.

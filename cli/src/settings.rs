@@ -4,7 +4,7 @@ use peermux::ServerConfig;
 use peermux_cli::setting_names::{in_words, unknown};
 use serde_json::Value;
 
-/// Returns a configuration with new values for settings that have names such as `memory.per_peer`.
+/// Returns a configuration with new values for the named settings, such as `memory.per_peer`.
 pub(crate) fn changed(
     config: &ServerConfig,
     settings: impl IntoIterator<Item = (String, Value)>,
@@ -18,7 +18,7 @@ pub(crate) fn changed(
         }
         let given = value.to_string();
         *place = value;
-        // Check after each setting, so that the error names the wrong one.
+        // Check after each setting, so that the error names the wrong setting.
         let read = serde_json::from_value(all.clone());
         changed = read.map_err(|error| {
             let why = in_words(&error.to_string());

@@ -1,4 +1,4 @@
-//! The signals that end a command.
+//! The signals that end a command, or reload the configuration of a node.
 
 use std::io;
 use std::thread;
@@ -125,7 +125,7 @@ mod unix {
         /// Waits for a signal.
         pub(super) async fn next(&mut self) -> Wish {
             tokio::select! {
-                // Check the signals that end the command first.
+                // First check the signals that end the command.
                 biased;
                 _ = self.interrupt.recv() => Wish::End,
                 _ = self.terminate.recv() => Wish::End,

@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 /// The number of digits of a whole id.
 const WHOLE: usize = 64;
 
-/// A node, given by its id or first digits, enode URL or record.
+/// A node, given by its id (or first digits), enode URL or record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Id(NodeId),
@@ -43,7 +43,8 @@ impl FromStr for Chosen {
 }
 
 impl Chosen {
-    /// Returns the node id. First digits are completed to the id of a node that the running node lists.
+    /// Returns the node id. If only its first digits are given, looks for the id among those of the
+    /// nodes that the running node lists.
     pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
         let beginning = match self {
             Self::Id(id) => return Ok(*id),

@@ -22,7 +22,7 @@ const LONGEST: usize = 64 << 20;
 /// The number of bytes of an answer that are read at once.
 const READ_AT_ONCE: usize = 256 << 10;
 
-/// The time limit for an answer, and for the end of a node.
+/// The time limit for an answer, and for a stopping node to end.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A connection with a running node.

@@ -16,7 +16,7 @@ pub(crate) struct EndedPeer {
     pub(crate) client: String,
     pub(crate) direction: String,
     pub(crate) addr: Option<SocketAddr>,
-    /// The time of the connection, in milliseconds since 1970.
+    /// When the connection began, in milliseconds since 1970.
     pub(crate) connected_at_ms: u64,
     pub(crate) connected_ms: u64,
     pub(crate) end: Option<RecordedEnd>,
@@ -39,7 +39,7 @@ impl EndedPeer {
         }
     }
 
-    /// Returns when the connection ended, since 1970.
+    /// Returns when the connection ended, as the time since 1970.
     pub(crate) fn ended_at(&self) -> Duration {
         Duration::from_millis(self.connected_at_ms.saturating_add(self.connected_ms))
     }

@@ -15,7 +15,7 @@
 //! | `{"command":"recordings"}` | `{"ok":[…]}`, the peers that ended last, the oldest first: recordings that have the number of entries in place of the entries |
 //! | `{"command":"config"}` | `{"ok":{…}}`, the [`ServerConfig`](peermux::ServerConfig) in force, and in `metrics` the address of the metrics, or `null` |
 //! | `{"command":"discovery"}` | `{"ok":{"v4":{"nodes":52,"live":49},"v5":null}}`: the number of nodes in each discovery table, and of those that answered the last time |
-//! | `{"command":"events","after":7}` | `{"ok":[…]}`, the last 200 events that `listen` prints with a `time`, each with its `number`, from 1; with `after`, only those with higher numbers |
+//! | `{"command":"events","after":7}` | `{"ok":[…]}`, the last 200 of the events that `listen` prints with a `time`. Each also has a `number`, counted from 1. With `after`, only events with higher numbers are listed |
 //! | `{"command":"add","enode":"enode://…"}` | `{"ok":{"kept":true}}`: the node is kept connected from now on |
 //! | `{"command":"remove","node":"…"}` | the same: it is no longer kept connected, and is disconnected |
 //! | `{"command":"trust","node":"…"}` | the same: it is accepted even above the limit on peers |
@@ -28,12 +28,13 @@
 //! | `{"command":"stop"}` | `{"ok":null}`; the connection closes when the node has ended |
 //! | anything else, or a failure | `{"error":"…"}`, one sentence |
 //!
-//! An `enode` is an enode URL or a node record (`enr:`), a `node` one of these or a node id in 64
-//! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change still holds after
-//! the node is started again. It does if the node has a data directory. Changes of settings and of the log
-//! are never kept, nor is a change that the node's options undo at its next start. If an added or trusted
-//! node is banned, `ban` is its [`BanInfo`](peermux::server::BanInfo). An added node that is banned is
-//! dialled when the ban ends.
+//! An `enode` is an enode URL or a node record (`enr:`). A `node` is one of these, or a node id in
+//! 64 hexadecimal digits. A `target` is a `node` or an IP address. `kept` says whether a change
+//! still holds after the node is started again. It does if the node has a data directory. Changes
+//! of settings and of the log are never kept, nor is a change that the node's options undo at its
+//! next start. If an added or trusted node is banned, `ban` is its
+//! [`BanInfo`](peermux::server::BanInfo). An added node that is banned is dialled when the ban
+//! ends.
 //!
 //! # Limits
 //!

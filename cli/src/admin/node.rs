@@ -137,7 +137,7 @@ impl Node {
                     Target::Node(id) => server.ban(&id, time, &reason),
                     Target::Ip(ip) => server.ban_ip(ip, time, &reason),
                 }
-                // The address book keeps the ban.
+                // With a data directory, the address book keeps the ban.
                 self.kept.is_some()
             }
             Change::Unban { target } => {

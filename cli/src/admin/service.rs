@@ -123,8 +123,8 @@ async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallib
 
 /// Rejects a connection with an error.
 ///
-/// Nothing was written to the connection yet, so a line fits. If the line does not fit, the client only
-/// sees the connection close.
+/// Nothing was written to the connection yet, so the line should fit. If it does not, the client
+/// only sees the connection close.
 fn refuse(stream: &UnixStream) {
     let refusal = Answer::<()>::Error(format!("{CLIENTS} connections are served already"));
     if let Ok(line) = line(&refusal) {
@@ -155,7 +155,7 @@ async fn attend(
         };
         if stops {
             context.node.stop.cancel();
-            // The connection closes when the node has ended, which tells the client so.
+            // The client waits until the connection closes, which happens when the node has ended.
             return std::future::pending().await;
         }
     }

@@ -63,13 +63,14 @@ fn bind(path: &Path) -> io::Result<Socket> {
         path: path.to_owned(),
         inode: (metadata.dev(), metadata.ino()),
     };
-    // The mode is set in time, because no client can connect before `listen`.
+    // Set the mode before `listen`, because no client can connect until then.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let listener = socket.listen(BACKLOG)?;
     Ok(Socket { listener, file })
 }
 
-/// Removes the socket at a path if nothing listens there. Otherwise fails.
+/// Removes the socket at a path, if nothing listens there. Fails if a node does, or if the path is
+/// not a socket.
 fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),

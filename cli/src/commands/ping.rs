@@ -23,7 +23,7 @@ use crate::human;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, micros};
 
-/// The maximum of each time in seconds: a day.
+/// The maximum of each time option, in seconds: one day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 const EXAMPLES: &str = "\

@@ -119,7 +119,8 @@ pub(crate) async fn run(
     out.tell(&found)
 }
 
-/// Returns the results of two searches. After one search has succeeded, the other may take [`MORE`] time.
+/// Returns the results of two searches. After one search has succeeded, the other may continue for
+/// [`MORE`].
 async fn both<T>(
     one: impl Future<Output = Result<T, Failure>>,
     other: impl Future<Output = Result<T, Failure>>,
@@ -177,7 +178,7 @@ impl Search {
         self.node.iter().chain(&self.bootnodes)
     }
 
-    /// Returns the addresses for discovery of all named nodes.
+    /// Returns the discovery addresses of all named nodes.
     fn endpoints(&self) -> impl Iterator<Item = SocketAddr> {
         let contacts = self
             .named()

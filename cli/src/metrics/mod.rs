@@ -37,8 +37,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The upper bounds of the buckets of all histograms, in seconds.
 ///
-/// The bounds range from microseconds, which a message waits, over milliseconds, which a handshake takes,
-/// to seconds, which a protocol stalls.
+/// The bounds cover microseconds (the wait of a message), milliseconds (a handshake) and seconds (a
+/// stall of a protocol).
 const CLASSES: &[f64] = &[
     25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0,

@@ -1,6 +1,6 @@
 //! Public networks by name: their bootnodes, and their lists in the DNS.
 //!
-//! No network is used by default, but only if the user names one.
+//! A network is used only if the user names it.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl Network {
             .collect()
     }
 
-    /// Returns the link to the list in the DNS of all nodes of the network.
+    /// Returns the link to the DNS list of all nodes of the network.
     ///
     /// The Ethereum Foundation maintains the list (<https://github.com/ethereum/discv4-dns-lists>).
     pub(crate) fn list(self) -> Result<Link, EntryError> {

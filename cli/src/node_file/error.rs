@@ -53,7 +53,8 @@ pub enum WrongEntry {
 }
 
 impl WrongEntry {
-    /// Returns the error of a parser without the line. The parser counts lines from another place.
+    /// Returns a parser's error without the line, because the parser counts lines from another
+    /// place.
     pub(super) fn json(error: &serde_json::Error) -> Self {
         let text = form::sentence(error);
         let place = format!(" at line {} column {}", error.line(), error.column());

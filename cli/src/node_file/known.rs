@@ -35,7 +35,8 @@ pub struct KnownNode {
     pub eth: Option<EthStatus>,
     /// The round trip of a Ping, in microseconds.
     pub rtt_us: Option<u64>,
-    /// The failure of the last visit, if any. A node that has sent its Hello may have disconnected later.
+    /// The failure of the last visit, if any. It can be set although the node sent its Hello,
+    /// because the node may have disconnected later.
     pub failure: Option<FailureInfo>,
     /// The time of the node's first answer.
     pub first_seen: Option<UnixTime>,
@@ -49,7 +50,7 @@ pub struct KnownNode {
 }
 
 impl KnownNode {
-    /// Makes an entry for a node that was only named.
+    /// Makes an entry for a node that a source has named.
     #[must_use]
     pub fn new(node: Node, source: Source) -> Self {
         let enode = node.to_enode();
@@ -135,7 +136,7 @@ fn fork_id(record: &NodeRecord) -> Option<String> {
     eth::ForkId::of_record(record).map(|id| id.to_string())
 }
 
-/// Reads and writes capabilities as JSON objects, like all other output.
+/// Reads and writes capabilities as JSON objects, as in all other output.
 mod capabilities {
     use peermux::Capability;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -267,7 +268,7 @@ pub struct EthStatus {
     pub network: u64,
     /// The hash of the first block.
     pub genesis: String,
-    /// The fork identifier, checksum and next fork.
+    /// The fork identifier: a checksum, and the next fork.
     pub fork_id: String,
     /// The hash of the newest block.
     pub head: String,

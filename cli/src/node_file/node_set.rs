@@ -131,7 +131,7 @@ pub(super) fn read(
     })
 }
 
-/// Counts the lines that are read, for errors that the parser does not find.
+/// Counts the lines that are read, for errors that the parser does not report.
 struct Counted<'a, R> {
     from: R,
     line: &'a Cell<u64>,

@@ -1,4 +1,4 @@
-//! Reads files of nodes of any form.
+//! Reads files of nodes, in any form.
 
 use std::io::{BufRead, Cursor, Read};
 
@@ -63,7 +63,7 @@ pub fn read(file: impl BufRead, max: usize) -> Result<NodesRead, NodeFileError> 
     }
 }
 
-/// Returns whether the first line is one of JSON lines, which have a `node_id`.
+/// Returns whether the first line is one of JSON lines, which contain `"node_id"`.
 fn is_json_line(line: &[u8]) -> bool {
     let word = br#""node_id""#;
     line.windows(word.len()).any(|part| part == word)

@@ -31,8 +31,8 @@ fn two_people_talk() {
     assert_eq!(ann.line(), "Ben: hello Ann");
     ann.say("hello Ben, grüß dich");
     loop {
-        // Ann's line is in the history if it was read before Ben came. Otherwise it arrives later as a
-        // line.
+        // Ann's line is in the history if it was read before Ben came. Otherwise it arrives later,
+        // as an ordinary line.
         match ben.line().as_str() {
             "(earlier) Ann: anybody there?" | "Ann: anybody there?" => {}
             line => break assert_eq!(line, "Ann: hello Ben, grüß dich"),

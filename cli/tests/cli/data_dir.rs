@@ -99,7 +99,7 @@ fn the_number_of_the_own_record_goes_on_after_a_restart() {
         record.expect("a valid one")
     };
     let (first, second) = (record(), record());
-    // The number has grown by one, because the system has chosen other ports.
+    // The sequence number has grown by one, because the system has chosen other ports.
     assert_eq!(second.seq(), first.seq() + 1);
     assert_eq!(second.node_id(), first.node_id());
 }
@@ -173,7 +173,7 @@ fn a_folder_that_others_can_change_or_a_link_to_one_is_refused() {
     node.terminated().succeeded();
 }
 
-/// Only root can change the owner of a folder.
+/// Runs as root only, because only root can change the owner of a folder.
 #[test]
 fn a_folder_of_another_user_is_refused() {
     let folder = Folder::new();

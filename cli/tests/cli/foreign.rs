@@ -17,7 +17,7 @@ pub(crate) fn enode_at(addr: SocketAddr) -> String {
     format!("enode://{OTHER_KEY}@{addr}")
 }
 
-/// Returns an enode URL with the same address and [`OTHER_KEY`].
+/// Returns an enode URL with the address of `enode`, but with [`OTHER_KEY`].
 pub(crate) fn with_other_key(enode: &str) -> String {
     let addr = address(enode);
     format!("enode://{OTHER_KEY}@{addr}")

@@ -20,7 +20,7 @@ fn event(line: &Value) -> &str {
     line["event"].as_str().expect("each line has an event")
 }
 
-/// Collects all keys, also of inner objects, without names of protocols and settings.
+/// Collects all keys, including those of inner objects, but not names of protocols or settings.
 fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
     let Value::Object(fields) = line else {
         return;
@@ -92,7 +92,7 @@ fn real_lines() -> Vec<Value> {
         lines.extend(peers(arguments).events());
     }
     lines.push(other.event("peer_drop"));
-    // The node has no free places for strangers, so it refuses this one.
+    // The node has no free places for strangers, so it refuses the ping.
     let (_, refused) = run(&["ping", &enode, "--json"]).failed();
     lines.extend(refused.iter().map(|line| parse(line)));
     lines.push(run(&["ping", &other_enode, "--json"]).report());

@@ -48,7 +48,7 @@ fn a_new_key_is_for_its_owner_alone_and_never_overwritten() {
     assert_eq!(shown, made);
 }
 
-/// Kills the process as soon as a file exists, while it writes the key.
+/// Kills the process as soon as a file exists, while the process writes the key.
 #[test]
 fn a_kill_while_a_key_is_written_leaves_all_of_it_or_nothing() {
     for _ in 0..20 {
@@ -169,7 +169,7 @@ fn a_wrong_key_is_refused_and_not_repeated() {
     }
 }
 
-/// A key is not repeated whatever its place among the arguments and whatever its form.
+/// A key is not repeated, whatever its place among the arguments and whatever its form.
 #[test]
 fn a_key_given_by_mistake_is_never_repeated() {
     let folder = Folder::new();

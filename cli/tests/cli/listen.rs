@@ -50,7 +50,8 @@ fn networks_are_listed_in_the_configuration_and_on_the_command_line() {
     let file = folder.file("node.toml", text);
     let (node, enode) =
         Peermux::listen(&["--config", &file, "--whitelist", "192.0.2.7,127.0.0.0/8"]);
-    // The node is not throttled: a stranger would have to wait half a minute between two connections.
+    // The pings are not throttled, because their address is whitelisted. A stranger would have to
+    // wait half a minute between two connections.
     for _ in 0..3 {
         run(&["ping", &enode]).succeeded();
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::process::{Peermux, command, parse, run};
 
-/// Returns the JSON log of a node that was pinged and queried.
+/// Returns the JSON log of a node that had one peer.
 fn lines(verbose: &str) -> Vec<Value> {
     let (mut node, enode) = Peermux::listen(&[verbose, "--log", "json"]);
     let bench = ["bench", &enode, "--mode", "echo", "--count", "3"];

@@ -72,8 +72,8 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
             assert!(seen.contains(name), "{name} has no help");
         }
     }
-    // Some metrics are absent, because this node has no comm, no failures, no pauses, and no Ping, which
-    // would follow after 15 s.
+    // Some metrics are absent, because this node has no comm, no failures and no pauses, and has
+    // sent no Ping: the first Ping would follow after 15 s.
     let absent = |name: &str| {
         name.starts_with("peermux_comm_")
             || name.ends_with("_failures_total")

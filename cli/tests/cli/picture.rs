@@ -52,7 +52,7 @@ impl Look {
     }
 }
 
-/// Draws a screen with this many columns, whose text has escape sequences.
+/// Draws a screen of this many columns. Its text may contain escape sequences.
 pub(crate) fn svg(screen: &str, columns: u16) -> String {
     let rows = screen.lines().count();
     let [width, height] = [
@@ -63,7 +63,7 @@ pub(crate) fn svg(screen: &str, columns: u16) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"monospace\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n"
     );
-    // The style continues from the previous line.
+    // Each line begins with the style at the end of the previous line.
     let mut look = Look::default();
     for (row, line) in screen.lines().enumerate() {
         let mut column = 0;

@@ -108,8 +108,8 @@ fn each_wrong_remote_gets_a_line_of_its_own() {
     );
     assert_eq!(line, format!("{expected} [stage: ack, fault: io]"));
 
-    // A node that cannot read a packet does not know whom it is for, so the node only closes the
-    // connection.
+    // A node that cannot read a packet does not know whom the packet is for, so the node only
+    // closes the connection.
     let other_key = |addr: &str| {
         format!(
             "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s) [stage: ack, fault: io]"

@@ -12,18 +12,18 @@ use serde_json::Value;
 /// The time limit for one line, on a machine that is busy with other tests.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Returns the binary with these arguments, not yet running.
+/// Returns the command that runs the binary with these arguments.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
     command.args(arguments).env_remove("PEERMUX_LOG");
     command
 }
 
-/// Returns the binary in a session without a terminal, like a service, not yet running.
+/// Returns the command that runs the binary without a terminal, like a service.
 pub(crate) fn without_terminal(arguments: &[&str]) -> Command {
     let mut command = Command::new("env");
-    // SIGHUP is set to its default, because the node would inherit from tests under nohup that it is
-    // ignored.
+    // Set SIGHUP to its default action. If the tests run under nohup, the node would otherwise
+    // inherit that SIGHUP is ignored.
     command.args(["--default-signal=HUP", "setsid"]);
     command.arg(env!("CARGO_BIN_EXE_peermux")).args(arguments);
     command.env_remove("PEERMUX_LOG");

@@ -137,7 +137,7 @@ fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     assert_eq!(node.event("peer_add")["direction"], "outbound");
 }
 
-/// The command reads its key from a pipe without a writer.
+/// The command reads its key from a pipe to which nobody writes.
 #[test]
 fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
     let folder = Folder::new();
@@ -164,7 +164,7 @@ fn hanging_up_means_nothing_without_a_terminal() {
     assert_eq!(node.terminated().code, Some(0));
 }
 
-/// `script` runs a command in a terminal that closes with `script`.
+/// `script` runs a command in a terminal that closes when `script` ends.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_end_of_its_terminal_ends_a_node_cleanly() {
@@ -177,7 +177,8 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
     ];
     let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
     let mut terminal = Command::new("env");
-    // SIGHUP is set to its default, because children of tests under nohup would ignore it.
+    // Set SIGHUP to its default action. If the tests run under nohup, the node would otherwise
+    // ignore it.
     terminal.args(["--default-signal=HUP", "script", "-qec", &node, "/dev/null"]);
     let terminal = Peermux::spawn(terminal);
     other.event("peer_add");

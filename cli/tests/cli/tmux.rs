@@ -100,19 +100,19 @@ impl Tmux {
         self.run(&["capture-pane", "-p", "-e"])
     }
 
-    /// Returns whether a program has taken over the screen, and whether it has a cursor.
+    /// Returns whether a program has taken over the screen, and whether the cursor is visible.
     pub(crate) fn state(&self) -> String {
         let state = self.run(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
         state.trim().to_owned()
     }
 
-    /// Waits until the screen shows all these texts, and returns it.
+    /// Waits until the screen shows all these texts, and returns the screen's text.
     pub(crate) fn shows(&self, texts: &[&str]) -> String {
         let shown = |screen: &str| texts.iter().all(|text| screen.contains(text));
         self.until(&format!("{texts:?}"), shown)
     }
 
-    /// Waits until the condition holds for the screen, and returns it.
+    /// Waits until the condition holds for the screen, and returns the screen's text.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let since = Instant::now();
         loop {

@@ -129,7 +129,7 @@ fn without_a_terminal_it_names_what_prints_instead() {
     assert!(told.contains("`peermux peers --json`"), "{told}");
 }
 
-/// Draws docs/top.svg: a node with busy peers.
+/// Draws docs/top.svg: a node with busy peers. Run it with
 /// `cargo test --release -p peermux-cli --test cli -- --ignored picture_of_a_node`.
 #[test]
 #[ignore = "it draws the picture in README, which takes half a minute"]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment, as the CPU time that all threads have used.
+/// A moment, as the CPU time that all threads had used by then.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cpu(Option<Duration>);
 

@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_secs(10);
 
 /// The maximum number of keys.
 ///
-/// When a key is used again, the node dropped that key's first connection long ago.
+/// By the time a key is used again, the node has long dropped the key's first connection.
 const MAX_KEYS: u64 = 1 << 16;
 
 /// The counters of handshakes.

@@ -81,7 +81,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// A measurement of full connects.
+/// A measurement of full handshakes.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]
 pub(super) struct HandshakeReport {
@@ -113,7 +113,8 @@ impl fmt::Display for HandshakeReport {
 
 /// The report on a measurement without a result.
 ///
-/// Programs get the reason, and people get what was measured so far.
+/// Programs get the reason, and what was measured so far. People get what was measured, or the
+/// reason if nothing was.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]
 pub(super) struct NoResult<'a> {

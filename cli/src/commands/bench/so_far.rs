@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::{Args, Mode};
 use crate::human;
 
-/// The progress of a measurement, which is not verified yet.
+/// The progress of a measurement, not verified yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SoFar {
     pub(super) mode: Mode,
     /// The number of messages, round trips or handshakes that are done.
     pub(super) done: u64,
-    /// The number of them that were requested.
+    /// The number that was requested.
     pub(super) count: u64,
     /// The size of each message.
     pub(super) size: u32,

@@ -23,7 +23,8 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Opens the editor, and an output above the typed line. Returns `None` if the terminal cannot do this.
+    /// Opens the editor, and an output that prints above the line being typed. Returns `None` if
+    /// the terminal cannot do this.
     pub(super) fn open(failed: &CancellationToken) -> Result<Option<(Self, Output)>, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
@@ -53,8 +54,8 @@ impl Editor {
             .name("editor".to_owned())
             .spawn(move || {
                 read(&mut lines, &keyboard, &typed);
-                // This also drops the texts that are not shown yet. The threads that wrote these texts then
-                // show them.
+                // This also drops the texts that are not shown yet. The threads that wrote these
+                // texts then print them directly.
                 drop(lines);
             })
             .map_err(Failure::because)?;

@@ -78,7 +78,7 @@ fn finish_line(mut line: Vec<u8>) -> Line {
     String::from_utf8(line).map_err(|_| NOT_UTF8.to_owned())
 }
 
-/// The reason why a line is rejected that is not UTF-8.
+/// The reason why a line that is not UTF-8 is rejected.
 pub(super) const NOT_UTF8: &str = "it is not UTF-8";
 
 /// Rejects a line that is too long to send.

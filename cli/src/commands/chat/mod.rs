@@ -137,7 +137,7 @@ async fn converse(
     result.and(heard)
 }
 
-/// Dials a node, and waits for its name: after that it receives lines.
+/// Dials a node, and waits for its name. From then on the node receives lines.
 ///
 /// Meanwhile events are printed, because unread events would stall the connections to other peers.
 async fn join(

@@ -22,7 +22,7 @@ enum Phase {
     Off,
     /// A line is finished, and the next one has not begun.
     Between,
-    /// The mode of the terminal is being changed. Then the prompt appears.
+    /// The mode of the terminal is being changed, before the prompt appears.
     Beginning,
     /// A line is being typed.
     Typing,
@@ -35,7 +35,7 @@ struct State {
     has_text: bool,
 }
 
-/// The state that the thread that reads keys shares with the threads that write.
+/// The state shared by the thread that reads keys and the threads that write.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -139,7 +139,7 @@ impl Drop for Keyboard {
     }
 }
 
-/// The prompt is drawn when a line begins, and again below each text above it.
+/// Draws the prompt when a line begins, and again after each text above the line.
 impl rustyline::Prompt for Keyboard {
     fn raw(&self) -> &str {
         self.0.change(|state| {
@@ -154,8 +154,9 @@ impl rustyline::Prompt for Keyboard {
 
 /// Shows text above the line.
 ///
-/// If a key is pressed at the same moment, the prompt is redrawn before the text is shown, and the text
-/// counts as shown too early. This matters only for the last texts.
+/// If a key is pressed at the same moment, the prompt is redrawn before the text is shown, and the
+/// text counts as shown although it is not. This matters only for the last texts before the chat
+/// ends.
 pub(super) struct Above {
     shared: Arc<Shared>,
     printer: Box<dyn ExternalPrinter + Send>,
@@ -173,8 +174,8 @@ impl Write for Above {
                 .print(String::from_utf8_lossy(text).into_owned());
             let waits = |state: &State| state.has_text && state.phase != Phase::Off;
             let shown = self.shared.wait_while(waits);
-            // If the thread that reads keys has ended without showing the text, the text is written
-            // directly below.
+            // If the thread that reads keys has ended without showing the text, write the text to
+            // standard output instead.
             if printed.is_ok() && !(shown.has_text && shown.phase == Phase::Off) {
                 return Ok(text.len());
             }

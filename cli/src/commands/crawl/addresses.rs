@@ -23,7 +23,7 @@ pub(super) struct Addresses {
     dialled: HashMap<SocketAddr, u32>,
 }
 
-/// The permission to dial a node.
+/// Whether a node may be dialled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// The node may be dialled. Its address counts as busy until [`Addresses::free`].

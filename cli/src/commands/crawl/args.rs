@@ -1,4 +1,4 @@
-//! The arguments of the command.
+//! The arguments of `peermux crawl`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

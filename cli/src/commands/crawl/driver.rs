@@ -47,7 +47,7 @@ enum Done {
 }
 
 impl Crawl<'_> {
-    /// Runs until no new node can be found, the time limit or an interrupt.
+    /// Runs until no new node can be found, until the time limit or an interrupt.
     pub(super) async fn run(
         &mut self,
         visitor: &Visitor,

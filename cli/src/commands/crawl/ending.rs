@@ -1,4 +1,6 @@
 //! Decides when no new node can be found.
+//!
+//! A walk is the series of lookups by one version of discovery.
 
 use std::time::Duration;
 

@@ -132,7 +132,9 @@ fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     plan
 }
 
-/// Returns the first nodes of discovery: bootnodes, then nodes of a file, by last answer.
+/// Returns the nodes from which discovery starts.
+///
+/// The bootnodes come first, then the nodes of a file, those with the latest answer first.
 fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
     let mut known: Vec<_> = known.iter().collect();
     known.sort_by_key(|node| Reverse(node.last_seen));

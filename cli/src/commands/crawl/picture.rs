@@ -1,6 +1,6 @@
 //! Draws the summary as bars in SVG.
 //!
-//! No library for plots is used, because it would be the largest part of the command line.
+//! No library for plots is used, because it would be the largest part of the program.
 
 use std::fmt::Write;
 

@@ -1,4 +1,6 @@
-//! Decides which node to visit next, without socket or clock.
+//! Decides which node to visit next.
+//!
+//! This module uses no socket and no clock.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -32,7 +34,7 @@ pub(super) enum Step {
 enum State {
     Waiting,
     Fetching,
-    /// The node's record was requested, or is not needed.
+    /// The request for the node's record has ended, or was not needed.
     Ready,
     Dialling(Vec<Endpoint>),
     Done,
@@ -138,7 +140,7 @@ impl Plan {
         is_new
     }
 
-    /// Queues a node again that could not be dialled before.
+    /// Queues again a node that could not be dialled before.
     fn try_again(&mut self, id: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(id)
             && matches!(entry.state, State::Done)
@@ -164,7 +166,8 @@ impl Plan {
         None
     }
 
-    /// Begins the next step of a node, if its address has room for a dial.
+    /// Begins the next step of a node. Returns `None` if the node cannot be dialled, or must wait
+    /// because too many dials to its address are running.
     fn begin(&mut self, id: NodeId, at: UnixTime) -> Option<Step> {
         let entry = self.nodes.get_mut(&id)?;
         let KnownNode { enode, record, .. } = &entry.node;

@@ -208,7 +208,7 @@ impl Sources {
     }
 }
 
-/// Binds a socket for IPv4 and IPv6, or only for the first seed's family.
+/// Binds a socket for IPv4 and IPv6; if that fails, for the first seed's family.
 fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     std::net::UdpSocket::bind(any).or_else(|_| std::net::UdpSocket::bind(unspecified(seeds.next())))
@@ -309,7 +309,7 @@ fn random_id() -> peermux::NodeId {
     peermux::NodeId::from_bytes(rand::random())
 }
 
-/// Passes a node to start from to both versions of discovery.
+/// Passes a node to both versions of discovery, for them to start from.
 async fn introduce(
     v4: Option<&Discv4>,
     #[cfg(feature = "discv5")] v5: Option<&peermux::discv5::Discv5>,

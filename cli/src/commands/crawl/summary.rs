@@ -22,7 +22,7 @@ pub(super) struct Summary {
     known: usize,
     met: usize,
     refused: usize,
-    /// The number of nodes with any other outcome, also those that were not dialled.
+    /// The number of nodes with any other outcome, including those that were not dialled.
     failed: usize,
     /// The number of nodes without an outcome: no visit to them has ended.
     not_visited: usize,

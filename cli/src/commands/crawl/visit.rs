@@ -36,7 +36,7 @@ const MAX_MESSAGE: usize = 64 << 10;
 /// Status, and the crawler sends no Status.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
-/// The time for a node to close the connection after our Disconnect.
+/// How long a node may take to close the connection after our Disconnect.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Visits nodes.

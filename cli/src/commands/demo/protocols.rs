@@ -103,7 +103,8 @@ pub(super) fn greet_v2(teller: Teller) -> Protocol {
     })
 }
 
-/// Makes `slow/1`, whose handler reads nothing. If this node dialled, it passes a sender to `senders`.
+/// Makes `slow/1`, whose handler reads nothing. If this node dialled the peer, the handler passes a
+/// sender to `senders`.
 pub(super) fn slow(senders: mpsc::Sender<ProtocolSender<Slow>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(SLOW_QUEUE);
     let builder = Protocol::typed::<Slow>("slow", 1).limits(limits);

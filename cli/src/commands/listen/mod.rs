@@ -166,7 +166,7 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
 }
 
-/// The versions of `--discovery` without a list.
+/// The versions that run if `--discovery` is given without a list.
 #[cfg(feature = "discv5")]
 const ALL_VERSIONS: &[&str] = &["v4", "v5"];
 #[cfg(not(feature = "discv5"))]
@@ -271,8 +271,8 @@ impl Args {
         Ok((key, Some(kept)))
     }
 
-    /// Passes the nodes that were added or trusted in earlier runs to the server. Returns `None` without a
-    /// data directory.
+    /// Passes to the server the nodes that were added or trusted in earlier runs. Returns `None`
+    /// without a data directory.
     #[cfg(unix)]
     async fn kept_nodes(&self, server: &Server) -> Result<Option<KeptNodes>, Failure> {
         let Some(folder) = &self.data_dir else {

@@ -1,4 +1,4 @@
-//! Limits how many inbound connections are printed that did not become peers.
+//! Limits the printing of inbound connections that did not become peers.
 
 use std::time::Duration;
 

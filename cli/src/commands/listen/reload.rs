@@ -34,7 +34,7 @@ enum Line {
     Reloaded {
         /// The settings that have changed.
         changed: Vec<String>,
-        /// The settings that differ and were not changed, with the reason.
+        /// The settings that differ in the file but were not changed, each with the reason.
         left: BTreeMap<String, String>,
     },
     ReloadFailed {
@@ -71,7 +71,8 @@ pub(super) async fn run(
     if let Some(reload) = reload
         && let Err(error) = reload.run(server, to).await
     {
-        // The failure does not end the node here: when output fails, the node itself ends cleanly.
+        // This failure does not end the node. A failed write to the output is not among the causes:
+        // it ends the node cleanly elsewhere.
         tracing::error!(?error, "the configuration will not be read again");
     }
     std::future::pending().await
@@ -94,7 +95,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Changes one setting after the other. So a rejected setting does not affect the others.
+    /// Changes each setting separately, so that a rejected setting does not affect the others.
     async fn apply(&mut self, server: &Server, new: Settings) -> Result<Line, Failure> {
         let (mut done, mut left) = (Vec::new(), BTreeMap::new());
         if new.metrics != self.metrics {

@@ -173,8 +173,8 @@ impl ConnectionReport {
             }
             _ => return None,
         };
-        // This is not reported: if two nodes dial each other at the same time, one connection is kept and
-        // the other rejected.
+        // A duplicate connection is not reported: if two nodes dial each other at the same time,
+        // one connection is kept and the other is rejected.
         if error.reason == Some(DisconnectReason::ALREADY_CONNECTED) {
             return None;
         }

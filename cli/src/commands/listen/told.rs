@@ -29,7 +29,7 @@ pub(super) type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 struct Timed<R> {
     #[serde(flatten)]
     what: R,
-    /// The time of the event in RFC 3339, such as `2026-11-27T15:21:15.123Z`.
+    /// The time at which the event is printed, in RFC 3339, such as `2026-11-27T15:21:15.123Z`.
     time: String,
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn serve(
     };
     service_manager::notify(State::Stopping);
     let ended = tokio::select! {
-        // Check first whether the node has ended: then a second interrupt no longer matters.
+        // Check first whether the node has ended: if so, a second interrupt no longer matters.
         biased;
         () = node::shut_down(server) => Ok(()),
         () = interrupts.twice.cancelled() => {
@@ -154,7 +154,8 @@ async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
             Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
-        // There is no await until the reports are printed, because the end of the node drops this future.
+        // Print the reports before the next await: the end of the node drops this future, and would
+        // lose them.
         take_waiting(events, to, &mut report_of, &mut reports)?;
         to.report(reports)?;
     }

@@ -79,7 +79,7 @@ pub(super) enum Change {
     },
 }
 
-/// Parses a setting. A value that is not TOML is a string.
+/// Parses a setting. A value that is not TOML is taken as a string.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     let read = toml::from_str::<BTreeMap<String, Value>>(&format!("value = {value}"));

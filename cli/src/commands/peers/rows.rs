@@ -46,7 +46,7 @@ pub(super) struct Rows {
     rates: bool,
 }
 
-/// The line about a peer that programs get.
+/// The line that programs get about a peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "peer")]
 struct Line<'a> {
@@ -104,7 +104,7 @@ impl Rows {
             .collect()
     }
 
-    /// Converts bytes to rates, given the bytes that were counted `ago`.
+    /// Converts bytes to rates. `earlier` was counted `ago` before the present bytes.
     ///
     /// The rate of a peer that has connected since then is 0.
     pub(super) fn as_rates(&mut self, earlier: &HashMap<NodeId, Passed>, ago: Duration) {

@@ -29,7 +29,7 @@ pub(crate) struct Shown {
 
 /// An entry: its key, and its value as RLP and perhaps as text.
 ///
-/// The value has a text if the key is one of EIP-778.
+/// The value has a text if EIP-778 defines the key.
 #[derive(Debug, Serialize)]
 struct Entry {
     key: String,

@@ -119,7 +119,7 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
     out.tell(&Line::of(&record))
 }
 
-/// Returns the number of a first record: the time since 1970, in milliseconds.
+/// Returns the sequence number of a node's first record: the time since 1970, in milliseconds.
 #[expect(
     clippy::disallowed_methods,
     reason = "a record signed later needs a higher number"

@@ -38,8 +38,8 @@ pub(super) async fn run(
             .draw(|frame| view::draw(frame, &mut model, theme));
         drawn.map_err(|error| cannot_draw(&error))?;
         tokio::select! {
-            // Check the end first and keys second. Keys do not delay answers, because they come more slowly
-            // than answers can be shown.
+            // Check the end first and keys second. Keys do not delay answers, because keys come
+            // more slowly than answers can be shown.
             biased;
             () = interrupted.cancelled() => return Ok(()),
             event = input.next() => match event {

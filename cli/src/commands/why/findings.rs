@@ -9,10 +9,10 @@ use peermux::recorder::{
 
 use crate::human;
 
-/// The last part of the connection in which messages are counted.
+/// The length of the last part of the connection, in which messages are counted.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// The total time of waits for a quota from which they are reported.
+/// Waits for a quota are reported if they take at least this long in total.
 const LONG: Duration = Duration::from_secs(1);
 
 /// Returns the findings. The first finding is how the connection ended.

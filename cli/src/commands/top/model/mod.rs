@@ -29,7 +29,7 @@ pub(super) use protocols::ProtocolRow;
 pub(super) use rates::{Rate, Row};
 pub(super) use sort::Sort;
 
-/// How many events are kept: as many as in the node.
+/// How many events are kept: as many as the node keeps.
 const EVENTS: usize = 200;
 
 /// The number of digits of a node id in a list.
@@ -44,7 +44,8 @@ pub(super) struct Snapshot {
     pub(super) discovery: DiscoveryInfo,
     /// The events that happened since the previous snapshot.
     pub(super) events: Vec<Event>,
-    /// Whether `events` are all events that the node keeps, because it may have restarted.
+    /// Whether `events` holds all events that the node keeps. It does after a new connection,
+    /// because the node may have restarted.
     pub(super) from_start: bool,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct ProtocolRow {
     pub(crate) waiting_bytes: u64,
     pub(crate) unread_bytes: u64,
     pub(crate) pauses: u64,
-    /// The 99th percentile of waits at the write gate in microseconds, of the slowest peer.
+    /// The 99th percentile of the slowest peer's waits at the write gate, in microseconds.
     pub(crate) gate_wait: Option<u64>,
 }
 

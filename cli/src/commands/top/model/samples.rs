@@ -62,7 +62,7 @@ impl Peer {
         self.with("connected_ms", millis)
     }
 
-    /// Sets the numbers of received and sent messages of 1,000 bytes.
+    /// Sets the numbers of received and sent messages, each of 1,000 bytes.
     pub(in super::super) fn passed(mut self, protocol: &str, received: u64, sent: u64) -> Self {
         self.0["protocols"][protocol] = json!({
             "version": 1, "info": "unknown",

@@ -54,7 +54,7 @@ fn dial_fields(node: &StaticNode, theme: Theme) -> Vec<Field> {
     ]
 }
 
-/// Returns the time of a node's next dial, and why it is not connected.
+/// Returns the time until a node's next dial, and why the node is not connected.
 pub(super) fn next_try(node: &StaticNode) -> (String, String) {
     if node.connected {
         return (NONE.to_owned(), "connected".to_owned());

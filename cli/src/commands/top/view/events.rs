@@ -100,7 +100,7 @@ fn summary(event: &Event) -> String {
     shortened(&line)
 }
 
-/// Shortens the node ids in a text, and joins its lines to one.
+/// Shortens the node ids in a text, and joins its lines into one.
 pub(super) fn shortened(text: &str) -> String {
     let mut short = String::new();
     let mut digits = 0;

@@ -1,4 +1,4 @@
-//! Draws the model, without decisions.
+//! Draws the model; what to show is decided in the model.
 
 mod details;
 mod dials;

@@ -81,7 +81,7 @@ fn peer_fields(row: &Row, theme: Theme) -> Vec<Field> {
     ]
 }
 
-/// Returns the median round trip. If a Ping is unanswered, returns how long instead.
+/// Returns the median round trip. If a Ping is unanswered, returns the time since it was sent.
 fn round_trip(info: &PeerInfo, theme: Theme) -> Field {
     let round_trip = RoundTrip::of(info);
     let style = match round_trip {
@@ -107,7 +107,7 @@ fn capabilities(info: &PeerInfo) -> String {
     printable(&shared.join(","))
 }
 
-/// Returns how often reading has paused, and its present share of paused time.
+/// Returns how often reading has paused, and the paused share of the recent time.
 fn stalls(row: &Row, theme: Theme) -> Field {
     let pauses = row.pauses();
     let now = row.rate.map_or(0.0, |rate| rate.paused.min(1.0) * 100.0);

@@ -128,7 +128,7 @@ pub(super) struct Visible<'a, T> {
 }
 
 impl<'a, T> Visible<'a, T> {
-    /// Selects the rows from `offset` on that fit into `area` below the titles.
+    /// Returns the rows from `offset` on that fit into `area` below the titles.
     pub(super) fn of(all: &'a [T], offset: usize, selected: usize, area: Rect) -> Self {
         let rest = all.get(offset..).unwrap_or_default();
         let room = usize::from(area.height.saturating_sub(1));

@@ -28,7 +28,7 @@ impl Lines {
         }
     }
 
-    /// Adds a value next to its name, or below if it does not fit.
+    /// Adds a value next to its name. A long value continues on the next lines.
     pub(super) fn value(&mut self, name: &str, value: &str) {
         let heading = self.theme.heading();
         let indent = NAMES.min(self.width / 3);
