@@ -10,7 +10,7 @@ use crate::worker::Worker;
 
 /// How long the attackers take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(2);
-/// How much longer a first attack takes than the undisturbed run.
+/// How long the node may take to release the memory of the first attack, in seconds.
 const AGAIN: u64 = 6;
 /// The time limit for releasing memory, in seconds.
 const SETTLED: u64 = 10;
