@@ -51,8 +51,8 @@ impl CodecError {
 ///
 /// A new codec is in the state of a connection before its Hellos: it accepts frames of at most 2049
 /// bytes until [`set_max_frame_size`](Self::set_max_frame_size), and does not compress until
-/// [`set_snappy`](Self::set_snappy). Both settings take effect on the frame after the last one
-/// returned, even if more bytes have already been read, because frames are decoded one at a time.
+/// [`set_snappy`](Self::set_snappy). Both settings take effect on the next frame, even if its bytes
+/// have already been read, because frames are decoded one at a time.
 #[derive(Debug)]
 pub struct RlpxCodec {
     egress: Egress,

@@ -172,14 +172,14 @@ impl fmt::Debug for DisconnectReason {
 impl std::error::Error for DisconnectReason {
     /// Returns an error with the reason's code.
     ///
-    /// A `transparent` wrapper of a reason does not show the reason in the chain of sources. The
-    /// code, as the source of the reason, remains in the chain.
+    /// If a `transparent` error wraps a reason, the chain of sources skips the reason, but still
+    /// contains this code.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         CODES.get(usize::from(self.0)).map(|code| code as _)
     }
 }
 
-/// A reason's code, which is its source in a chain of errors.
+/// A reason's code, which is the source of the reason in a chain of errors.
 #[derive(Debug, Clone, Copy)]
 struct Code(u8);
 

@@ -41,7 +41,9 @@ pub enum RecordedEvent {
         code: u64,
         /// The message's size.
         size: u32,
-        /// How many messages the protocol had not read or still held, including this one.
+        /// How many messages the protocol had not read, or still held after reading.
+        ///
+        /// This message is included.
         unread: u16,
     },
     /// A message was passed to the socket.
@@ -52,7 +54,7 @@ pub enum RecordedEvent {
         code: u64,
         /// The message's size.
         size: u32,
-        /// How many messages of all protocols remained at the write gate after this one.
+        /// How many messages of all protocols were still queued for sending after this one.
         waiting: u16,
     },
     /// A message arrived and was dropped.
@@ -74,13 +76,13 @@ pub enum RecordedEvent {
         answered: u16,
         /// How many Pings the remote sent.
         received: u16,
-        /// The last round trip; zero if none was answered.
+        /// The last round trip; zero if no Ping was answered.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "round_trip_us", with = "super::json::micros")
         )]
         round_trip: Duration,
-        /// The longest round trip; zero if none was answered.
+        /// The longest round trip; zero if no Ping was answered.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "longest_us", with = "super::json::micros")

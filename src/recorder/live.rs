@@ -87,8 +87,8 @@ impl Notes {
         }
     }
 
-    /// Notes an event at the time `at`. An entry gets its time when it is handed over, so all
-    /// entries that are handed over together have the same time.
+    /// Notes an event that occurs at `at`. An entry gets the time of its hand-over, so all entries
+    /// that are handed over together have the same time.
     pub(crate) fn note(&mut self, at: Instant, event: impl FnOnce() -> RecordedEvent) {
         if self.recorder.ring.is_none() {
             return;

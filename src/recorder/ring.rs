@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Returns protocol, cause, messages, and total and longest wait in µs of each wait's entry.
+    /// Returns each wait entry's protocol, cause, messages, total wait and longest wait in µs.
     fn holds(ring: &Ring) -> Vec<(u16, HoldCause, u16, u128, u128)> {
         let held = |entry: &Packed| match entry.entry().event {
             RecordedEvent::Held {

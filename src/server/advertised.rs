@@ -33,7 +33,7 @@ pub enum AdvertisedError {
     /// The host or port is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The host is the unspecified address, such as 0.0.0.0.
+    /// The host is an unspecified address, such as 0.0.0.0.
     #[error("{ip} means all addresses and cannot be dialled")]
     Unspecified {
         /// The address.

@@ -175,7 +175,7 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Maps the node's ports by this gateway instead of by [`nat`](Self::nat).
+    /// Maps the node's ports through this gateway, instead of as [`nat`](Self::nat) says.
     pub fn gateway(mut self, gateway: impl Gateway) -> Self {
         self.gateway = Some(Box::new(gateway));
         self
@@ -194,7 +194,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds a source of nodes to dial; all sources take turns.
     ///
-    /// With a source the server fills [a part of its seats](ServerConfig::with_dial_ratio)
+    /// With a source, the server fills [a part of its seats](ServerConfig::with_dial_ratio)
     /// automatically.
     pub fn source(mut self, source: impl AddressSource<Enode>) -> Self {
         self.sources.push(Box::new(source));
@@ -282,7 +282,7 @@ impl<D, L> ServerBuilder<D, L> {
     /// Stops the server when this future completes or panics.
     ///
     /// Use this for an essential part of the application, such as the task that saves the address
-    /// book. [`ServerFailed`](super::ServerFailed) then contains the name `part`.
+    /// book. If it ends, [`ServerFailed`](super::ServerFailed) contains its name, `part`.
     pub fn stop_with(
         mut self,
         part: &'static str,

@@ -135,9 +135,9 @@ settings! {
         exempt_local / with_exempt_local: bool = true;
         /// Networks with nodes that are not strangers, such as your own data centre. Default: none.
         ///
-        /// Nodes in these networks may connect again at once, and count towards no limit of a
-        /// network and no rate. They may use set-ups reserved for known addresses and seats
-        /// reserved for dialled peers. They are never evicted for a newcomer.
+        /// Nodes in these networks may connect again at once, and count towards no rate and no
+        /// limit per network. They may use set-ups reserved for known addresses and seats reserved
+        /// for dialled peers. They are never evicted for a newcomer.
         /// [`max_peers`](Self::with_max_peers), [`max_pending`](Self::with_max_pending),
         /// [`net_restrict`](Self::with_net_restrict) and bans still apply. The whitelist identifies
         /// nodes by remote address; [trusted](Self::with_trusted_nodes) nodes are identified by

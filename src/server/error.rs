@@ -43,7 +43,7 @@ pub enum StartError {
     /// The protocols' message codes do not fit into 64 bits.
     #[error(transparent)]
     Lengths(#[from] MatchError),
-    /// With all these protocols the Hello is larger than any node accepts.
+    /// With all registered protocols, the Hello is larger than any remote accepts.
     #[error("the Hello message takes {size} bytes, but remotes accept at most {limit}")]
     HelloTooLarge {
         /// The Hello's size in bytes.
@@ -71,7 +71,8 @@ pub enum StartError {
     /// The node's record cannot be created or [stored](super::ServerBuilder::record_file).
     #[error("the node's own record: {0}")]
     Record(#[source] io::Error),
-    /// The server cannot ask a [router](super::ServerBuilder::nat).
+    /// The setting [`nat`](super::ServerBuilder::nat) needs the feature `nat`, which is not built
+    /// in.
     #[error(transparent)]
     Nat(#[from] NatNotBuilt),
     /// The UDP address of discovery cannot be bound.
@@ -105,7 +106,7 @@ pub enum StartError {
     },
 }
 
-/// Why a static node was not added or removed.
+/// Why a static node could not be added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StaticNodeError {
@@ -206,8 +207,8 @@ pub enum DialError {
     },
     /// This side rejects the connection.
     ///
-    /// The node is this node itself, there is no free seat for the node, or the node was connected
-    /// until now.
+    /// The node is this node itself, there is no free seat for the node, or the node was already
+    /// connected but has just disconnected.
     #[error("not dialling {id}: {reason}")]
     Unwanted {
         /// The node that was to be dialled.
@@ -306,7 +307,7 @@ impl DialError {
         }
     }
 
-    /// Returns the reason of a Disconnect, if any.
+    /// Returns the disconnect reason of the failure, if any.
     ///
     /// The reason was sent or received in a Disconnect, or explains why the node was not dialled.
     #[must_use]
@@ -372,7 +373,7 @@ impl DialError {
 #[error("the server's {service} {}", if *panicked { "panicked" } else { "ended unexpectedly" })]
 #[non_exhaustive]
 pub struct ServerFailed {
-    /// The part: one of the server's own, or one set with
+    /// The name of the part: one of the server's own, or one set with
     /// [`ServerBuilder::stop_with`](super::ServerBuilder::stop_with).
     pub service: &'static str,
     /// Whether the part panicked; otherwise it returned.

@@ -23,9 +23,9 @@ use crate::stage::Stage;
 pub(crate) struct ServerMeters(Meters);
 
 impl ServerMeters {
-    /// Creates the metric series of every server.
+    /// Creates the metric series that every server has.
     ///
-    /// An event then shows as a change of its series, even if it is the first.
+    /// Then even the first event shows as a change of its series.
     pub(crate) fn new(meters: Meters) -> Self {
         let node = meters.node();
         for outcome in ["connected", "there", "unreachable", "not_attempted"] {

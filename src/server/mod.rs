@@ -37,13 +37,13 @@
 //! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | replaced by another node |
 //! | inbound | they dial us | – |
 //!
-//! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
-//! checks connections and runs the peers. Dialled and inbound peers share
-//! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio). With
-//! 50 seats and a source, 17 are reserved for dialled peers, including static nodes.
-//! [Trusted](Server::trust) nodes are exempt from the limits. Occasionally the server tests whether
-//! a node that a store [doubts](NodeStore::probe) still answers. Such a test does not make the node
-//! a peer.
+//! The server's [connection manager](crate::connmgr) owns the listeners, the dials and the waits
+//! between dials; the server checks connections and runs the peers. Dialled and inbound peers share
+//! [`max_peers`](ServerConfig::max_peers) seats according to the [dial
+//! ratio](ServerConfig::dial_ratio). With 50 seats and a source, 17 are reserved for dialled peers,
+//! including static nodes. [Trusted](Server::trust) nodes are exempt from the limits. Occasionally
+//! the server tests whether a node that a store [doubts](NodeStore::probe) still answers. Such a
+//! test does not make the node a peer.
 //!
 //! # Checks of a connection
 //!
@@ -51,9 +51,9 @@
 //!   dialled                                   inbound
 //!   permitted network? banned? connected?     a slot of max_pending, else it waits in the kernel
 //!   dialled a moment ago? room?               permitted network? banned? here a moment ago?
-//!        │                                    its network's and all set-ups' bounds
+//!        │                                    limits on set-ups, per network and in total
 //!        └───────────────┬─────────────────────────┘
-//!             auth, ack  │  of two simultaneous connections one waits
+//!             auth, ack  │  if both nodes dial each other, one connection waits
 //!          checkpoint 1  │  banned, too many, connected, itself  → Disconnect instead of Hello
 //!                        │  (inbound: banned and connected only after the Hello, which proves
 //!                        │  the node's identity)
@@ -77,15 +77,15 @@
 //!
 //! A mapping lasts 20 minutes and is renewed after 10. If the router does not answer, the server
 //! retries after 15 s, and then after growing waits of up to 10 minutes. The server requests the
-//! router's own address every two minutes, since that address may change. Only a
+//! router's external address every two minutes, since that address may change. Only a
 //! [public](crate::node::Reach::Public) address is added to the record. When the server stops, it
 //! removes the mapping, and waits up to 2 s for the router.
 //!
 //! # Other sockets
 //!
 //! [`ServerBuilder::dialer`] replaces TCP by another [`Dialer`](crate::connmgr::Dialer) of
-//! [`Enode`](crate::Enode)s, such as a proxy or a pipe in memory. [`ServerBuilder::listener`] does
-//! the same for the other direction.
+//! [`Enode`](crate::Enode)s, such as a proxy or a pipe in memory. [`ServerBuilder::listener`] adds
+//! a listener of any type to the one on the configured address.
 
 mod accept;
 mod advertised;

@@ -20,8 +20,9 @@ pub enum PeerChange {
 
 /// Reports the current peers that speak a protocol, and then each change.
 ///
-/// Created by [`Server::watch_peers_with`]. A slow reader catches up with the peers that are now
-/// connected. Such a reader misses only peers that connected and disconnected in the meantime.
+/// Created by [`Server::watch_peers_with`]. A reader that was too slow to get every event gets the
+/// changes from the peers that it knows to those now connected. So it misses only peers that
+/// connected and disconnected in the meantime.
 #[derive(Debug)]
 pub struct ProtocolPeers {
     protocol: String,
@@ -72,7 +73,7 @@ impl ProtocolPeers {
         }
     }
 
-    /// Queues the changes since the last change that was read.
+    /// Queues the changes from the known peers to those connected now.
     fn compare(&mut self) {
         let there = self.peers.snapshot();
         let is_there = |known: &Peer| there.iter().any(|peer| peer.is_same(known));

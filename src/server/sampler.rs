@@ -1,4 +1,4 @@
-//! Samples state that is not counted when it changes.
+//! Sets the gauges that are sampled at intervals, not updated with each change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -73,9 +73,10 @@ impl Server {
     /// The URL's address is the first known address of these four: the
     /// [advertised](super::ServerConfig::with_advertise) address, the address that a router
     /// [maps](super::ServerBuilder::nat), the listening address, and the address that [others
-    /// see](Self::observed). If the node listens on all addresses and none of these is known, the
-    /// URL contains the loopback address, see [`is_stand_in`](Self::is_stand_in). If the node does
-    /// not listen, the URL contains no endpoint. Without discovery, the URL contains `discport=0`.
+    /// see](Self::observed). If the node listens on all addresses and none of the four is known,
+    /// the URL contains the loopback address, see [`is_stand_in`](Self::is_stand_in). If the node
+    /// does not listen, the URL contains no endpoint. Without discovery, the URL contains
+    /// `discport=0`.
     #[must_use]
     pub fn enode(&self) -> Enode {
         self.shared.local_node.enode()
@@ -212,10 +213,11 @@ impl Server {
 
     /// Adds a static node, to which the server keeps a connection.
     ///
-    /// The server dials the node as soon as there is a slot, and again whenever a dial fails or the
-    /// connection ends. A banned node is dialled when its ban has ended. If the node is already
-    /// static and its endpoint is new, the next dial uses the new endpoint. A
-    /// [`Node`](crate::Node), which may be a record, converts into an [`Enode`].
+    /// The server dials the node as soon as [`max_dials`](super::ServerConfig::with_max_dials)
+    /// permits, and again whenever a dial fails or the connection ends. A banned node is dialled
+    /// when its ban has ended. If the node is already static and its endpoint is new, the next dial
+    /// uses the new endpoint. A [`Node`](crate::Node), which may be a record, converts into an
+    /// [`Enode`].
     ///
     /// # Errors
     /// [`StaticNodeError`] if the node can never be dialled, if dialling it is not permitted, or if
@@ -453,7 +455,7 @@ impl Server {
         self.shared.events.subscribe()
     }
 
-    /// Subscribes, in the same way, to the events of connections that produce no peer.
+    /// Like [`subscribe`](Self::subscribe), but for the events of connections that produce no peer.
     #[must_use]
     pub fn subscribe_connections(&self) -> EventStream<ConnectionEvent> {
         self.shared.connection_events.subscribe()
@@ -511,10 +513,10 @@ impl Server {
     ///
     /// Listeners close and dials are cancelled. Connections in set-up receive a Disconnect
     /// ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)). Peers receive the same
-    /// Disconnect after their queued messages. The last 2 s before the deadline are reserved for
-    /// the Disconnects, but no more than half of `deadline`. Messages that are still queued at that
-    /// point are dropped. Connections that remain after `deadline` are aborted. A second call waits
-    /// for the end of the same shutdown.
+    /// Disconnect after their queued messages. The last 2 s of `deadline`, but no more than half of
+    /// it, are reserved for the Disconnects. Messages that are still queued when this time begins
+    /// are dropped. Connections that remain after `deadline` are aborted. A second call waits for
+    /// the end of the same shutdown.
     ///
     /// # Errors
     /// [`ShutdownTimedOut`] if connections were aborted.

@@ -347,7 +347,8 @@ where
         }
         for (part, ended) in self.parts {
             let stopping = shared.tasks.stopping.clone();
-            // When the server stops, it does not wait for the part, so this task then ends too.
+            // A stopping server does not wait for the part, so this task ends as soon as the stop
+            // begins.
             let ended = async move {
                 stopping.run_until_cancelled(ended).await;
             };

@@ -12,11 +12,12 @@ use crate::calendar::wall;
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// How far the system clock must get ahead of the monotonic clock.
+/// How far ahead of the monotonic clock the system clock must get to indicate sleep.
 ///
 /// The monotonic clock stops while the machine sleeps, but the system clock does not.
 ///
-/// A correction of the system clock by more than this time counts as sleep, which does no harm.
+/// A correction of the system clock by more than this time also counts as sleep, which does no
+/// harm.
 const JUMP: Duration = Duration::from_secs(20);
 
 /// Notifies the connection manager when the machine wakes up, until the server stops.

@@ -94,8 +94,8 @@ impl<T: Transport> Authenticated<T> {
 
     /// Like [`exchange_hello`](Self::exchange_hello), but ends when `interrupted` completes.
     ///
-    /// The result is then the error of `interrupted`. On any error the caller sends the Disconnect,
-    /// with [`NotMet::into_parts`].
+    /// The result is then the error of `interrupted`. On any error, it is up to the caller to send
+    /// the Disconnect, through [`NotMet::into_parts`].
     pub(crate) async fn exchange_hello_unless(
         mut self,
         hello: &Hello,

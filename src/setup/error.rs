@@ -118,7 +118,8 @@ impl SetupError {
 
     /// Returns whether a frame has arrived whose MAC proves the remote's key.
     ///
-    /// The ack alone does not prove the remote's key: anybody who knows our key can make an ack.
+    /// The ack alone does not prove the remote's key: anybody who knows our public key can make an
+    /// ack.
     pub(crate) fn proves_the_remote(&self) -> bool {
         match self {
             Self::Frame(error) => !is_unproven(error),

@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::p2p::DisconnectReason;
 use crate::stage::Stage;
 
-/// A failure, for programs.
+/// A failure in a form that programs can read.
 ///
 /// A failure has the same form in every event and response:
 ///

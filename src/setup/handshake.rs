@@ -19,7 +19,6 @@ use crate::transport::Transport;
 /// Runs the initiator's handshake on a stream to a node with a known key.
 ///
 /// See [RLPx, initial
-/// See [RLPx, initial
 /// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). The remote
 /// proves its identity only with its first frame, so the identity is uncertain until
 /// [`Authenticated::exchange_hello`] succeeds.
@@ -235,7 +234,7 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
-/// Runs `step`, which never waits, at once or when one of the `turns` is free.
+/// Runs `step`, which never waits. If there are `turns`, first waits for one of them.
 async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     match turns {
         Some(turns) => turns.take(step).await,
@@ -246,7 +245,7 @@ async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
 /// Bytes to read at once: a packet of the usual size, followed by the Hello.
 const READ_AHEAD: usize = 1024;
 
-/// Reads the bytes that have arrived, and waits until there is at least one.
+/// Waits until at least one byte has arrived, and reads what has arrived.
 ///
 /// A packet has at most 2050 bytes, so the buffer can reserve room for all `bytes`.
 async fn read_more<R: AsyncRead + Unpin>(

@@ -14,6 +14,6 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
-    /// The time after auth and ack, before the remote's next message.
+    /// When auth and ack were complete, before the remote's next message.
     pub(crate) since: Instant,
 }

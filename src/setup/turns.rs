@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 ///
 /// Waiting steps are woken in order of arrival, but a new step may overtake them when a turn
 /// becomes free. A turn reserved for the first waiting step would be idle until its task is
-/// scheduled, which costs a fifth of the connection rate when the processors are busy.
+/// scheduled, which would cost a fifth of the connection rate when the processors are busy.
 #[derive(Debug)]
 pub(crate) struct Turns {
     free: Semaphore,

@@ -16,7 +16,7 @@ fn remote(entries: &[(&str, u64)]) -> Vec<Capability> {
         .collect()
 }
 
-/// Remote entries, local entries with lengths, and the matches with their offsets.
+/// A case's name, remote entries, local entries with lengths, and matches with offsets.
 type Case = (
     &'static str,
     &'static [(&'static str, u64)],

@@ -14,9 +14,10 @@ use crate::time::after;
 /// How long a silent remote may keep its slot while other connections wait.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The minimum patience for an auth, while connections arrive faster than slots become free.
+/// The lower bound of the patience for an auth. The patience falls while connections arrive faster
+/// than slots become free.
 ///
-/// This minimum can be less than a round trip, since a remote sends its auth as soon as the
+/// This bound can be less than a round trip, since a remote sends its auth as soon as the
 /// connection is open.
 const LEAST: Duration = Duration::from_millis(50);
 
@@ -46,7 +47,7 @@ struct State {
     /// The taken slots, oldest first.
     taken: BTreeMap<u64, Taken>,
     strangers: usize,
-    /// How long to wait for an auth now: between [`LEAST`] and [`PATIENCE`].
+    /// The current time limit for an auth, between [`LEAST`] and [`PATIENCE`].
     patience: Duration,
 }
 
@@ -257,7 +258,7 @@ mod tests {
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
     }
 
-    /// An incomplete auth does not prolong the time that a silent remote has.
+    /// The time starts again after the first bytes, and when the Hello is awaited.
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_a_second_for_each_step() {
         let slots = Slots::new(1);
@@ -291,7 +292,7 @@ mod tests {
         assert_eq!(slots.lock().patience, PATIENCE);
     }
 
-    /// All set-ups exceed their time together, so a few waits are enough for all connections.
+    /// All set-ups exceed their time at once, so a few waits suffice for all connections.
     #[tokio::test(start_paused = true)]
     async fn a_crowd_of_silent_remotes_is_gone_in_about_two_seconds() {
         let slots = Slots::new(50);

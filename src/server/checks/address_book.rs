@@ -74,7 +74,7 @@ impl NodeStore for AddressBook {
 
     /// Adds the node with its own address as the source.
     ///
-    /// Thus all nodes of one network share a single bucket of new addresses.
+    /// The book therefore puts all nodes of one network into a single bucket of new addresses.
     fn discovered(&self, node: &Enode) {
         let Some(Host::Ip(ip)) = node.endpoint().map(|endpoint| &endpoint.host) else {
             return;

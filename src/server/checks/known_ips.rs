@@ -9,7 +9,7 @@ use crate::node::{Endpoint, Enode};
 /// Maximum number of remembered addresses of connected nodes; the oldest is dropped first.
 const PROVEN: usize = 256;
 
-/// Addresses of static and trusted nodes: configured addresses, and those of their connections.
+/// Addresses of static and trusted nodes: the configured ones, and those seen in connections.
 #[derive(Debug, Default)]
 pub(crate) struct KnownIps {
     configured: Vec<IpAddr>,

@@ -188,8 +188,8 @@ impl Checks {
     /// Begins the set-up of a connection that was accepted from `ip`.
     ///
     /// Exempt addresses do not count towards the limits of their networks, since many nodes may
-    /// share such an address, such as all programs on this machine. Whitelisted addresses count
-    /// towards no limit.
+    /// share such an address. For example, all programs on this machine share one. Whitelisted
+    /// addresses count towards no limit.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
         if self.whitelist.contains(ip) {
             return Ok(None);
@@ -209,7 +209,7 @@ impl Checks {
         }
     }
 
-    /// Warns once if [`HIDDEN`] nodes are connected from one private address.
+    /// Warns once if at least [`HIDDEN`] nodes are connected from one private address.
     ///
     /// The address is then probably a proxy's, and the nodes behind the proxy escape the limits on
     /// strangers.

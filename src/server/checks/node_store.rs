@@ -40,7 +40,7 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     /// The outcome of the dial is [`DialOutcome::There`], whether or not the node became a peer.
     fn good(&self, _node: &Enode) {}
 
-    /// Notifies the store that a node is, or just was, connected, in either direction.
+    /// Notifies the store that a connection with a node began or ended, in either direction.
     fn connected(&self, _node: &NodeId) {}
 
     /// Notifies the store that a dialled node was [unreachable](DialOutcome::Unreachable).

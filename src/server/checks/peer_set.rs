@@ -22,7 +22,7 @@ use crate::setup::Direction;
 /// This time is less than 5 s, the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
-/// The smallest network of an address may use one in this number of inbound seats.
+/// Peers in an address's smallest network may use one in this number of inbound seats.
 const NETWORK_SHARE: usize = 8;
 
 /// How many evicted peers may be ending at the same time.
@@ -93,7 +93,7 @@ struct State {
     statics: HashSet<NodeId>,
     /// Number of static nodes that are not connected; their seats are reserved.
     absent: usize,
-    /// Inbound peers that count towards their networks' shares.
+    /// For each network, how many inbound peers count towards its share.
     networks: HashMap<Network, usize>,
     /// Evicted peers that have not yet ended.
     leaving: HashSet<NodeId>,
@@ -195,8 +195,8 @@ impl PeerSet {
     /// Returns whether one of the peer's networks has used up its inbound seats.
     ///
     /// An IPv4 address belongs to a /24 and a /16, whose peers may use one and two eighths of the
-    /// inbound seats. An IPv6 address belongs to a /64, a /48 and a /32, whose peers may use one,
-    /// two and three eighths. An eighth counts as at least two seats.
+    /// inbound seats, respectively. For the /64, /48 and /32 of an IPv6 address, these shares are
+    /// one, two and three eighths. An eighth counts as at least two seats.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
         let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {

@@ -1,8 +1,8 @@
 //! Decides which connection continues when two nodes dial each other.
 //!
 //! Without a rule, each side would complete its own dial first and reject the other side's dial, so
-//! both connections would be lost. The rule applies when an inbound auth names a node, before our
-//! ack:
+//! both connections would be lost. The rule applies to an inbound connection whose auth names a
+//! node, before our ack:
 //!
 //! | our dial to that node | the inbound connection | the dial |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | anything else | waits for the dial's end | continues |
 //!
 //! Only a verified first frame proves the identity of the inbound connection's remote. Such a frame
-//! cancels the paused dial. Anyone can replay an auth, so a dial pauses once, for at most
+//! cancels the paused dial. Anyone can replay an auth, so a dial pauses only once, for at most
 //! [`PAUSE`], and then continues.
 
 use std::collections::HashMap;
@@ -55,11 +55,11 @@ fn judge(own: &NodeId, remote: &NodeId, dial: Option<Progress>) -> Verdict {
 #[derive(Debug, Default)]
 struct Contest {
     dial: Option<Progress>,
-    /// Inbound connections that continue and are not yet decided.
+    /// The number of inbound connections that continue and are not yet decided.
     inbound: usize,
-    /// Whether an inbound connection has proven its identity.
+    /// Whether the remote of an inbound connection has proven its identity.
     verified: bool,
-    /// All connections that take part, including waiting ones.
+    /// The number of all connections that take part, including waiting ones.
     members: usize,
 }
 
@@ -78,8 +78,8 @@ impl TieBreak {
         }
     }
 
-    /// Enters an outbound connection whose stream is open. Returns `None` if another outbound
-    /// connection to the same node has already entered.
+    /// Adds an outbound connection, whose stream is open, to its contest. Returns `None` if the
+    /// contest already has an outbound connection.
     pub(crate) fn dial(&self, remote: NodeId) -> Option<DialTurn> {
         let member = self.join(remote);
         let mut first = false;
@@ -93,7 +93,7 @@ impl TieBreak {
         })
     }
 
-    /// Enters an inbound connection whose auth names `remote`.
+    /// Adds an inbound connection to the contest of `remote`, which its auth names.
     pub(crate) fn inbound(&self, remote: NodeId) -> InboundTurn {
         InboundTurn {
             member: self.join(remote),
@@ -163,12 +163,12 @@ pub(crate) struct DialTurn {
 }
 
 impl DialTurn {
-    /// Pauses while an inbound connection continues. Call this before sending the auth.
+    /// Pauses while an inbound connection has precedence. Call this before sending the auth.
     pub(crate) async fn before_auth(&mut self) -> Result<(), Superseded> {
         self.step(Progress::AuthSent).await
     }
 
-    /// Pauses while an inbound connection continues. Call this before sending the Hello.
+    /// Pauses while an inbound connection has precedence. Call this before sending the Hello.
     pub(crate) async fn before_hello(&mut self) -> Result<(), Superseded> {
         self.step(Progress::HelloSent).await
     }

@@ -121,7 +121,7 @@ async fn dialled<T: Transport>(
                 lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
             }
             let error = DialError::Setup { id, addr, source };
-            // The connection manager no longer knows a request that makes no further attempt.
+            // If the request makes no further attempt, the connection manager no longer knows it.
             let waiting = shared.connections.get(request).await;
             let (failures, retry_in) =
                 waiting.map_or((1, None), |info| (info.failures, info.next_dial));

@@ -91,8 +91,8 @@ impl Running {
                 pending::<Infallible>().await
             };
             tokio::select! {
-                // The end of the peer is polled first, because the peer has then already left the
-                // set.
+                // The end of the peer is polled first, because when it completes, the peer has
+                // already left the set.
                 biased;
                 running = driven => drop(running),
                 never = unwanted => match never {},

@@ -188,8 +188,8 @@ impl<'a> Setup<'a> {
 
     /// Checks for a free seat, exchanges Hellos, and only then checks the node.
     ///
-    /// A remote that claims another identity must not learn whether that node is connected or
-    /// banned.
+    /// A remote that claims another node's identity must not learn whether that node is connected
+    /// or banned.
     async fn answer<T: Transport>(
         &mut self,
         deadline: Instant,
@@ -357,7 +357,7 @@ impl<'a> Setup<'a> {
         spawn(self.shared, farewell.in_current_span());
     }
 
-    /// Runs the second checkpoint. A connection that passes the checkpoint becomes a peer.
+    /// Runs the checks before the seat is taken. A connection that passes them becomes a peer.
     fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
         let shared = self.shared;
         let theirs = &established.hello().capabilities;

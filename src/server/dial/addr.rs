@@ -69,7 +69,7 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
 
 /// Returns the network of a node's address. All addresses in the network probably have one owner.
 ///
-/// Local addresses have no network, since they belong to no other party.
+/// Local addresses have no network, since no stranger owns them.
 fn group(node: &Enode) -> Option<Group> {
     match &node.endpoint()?.host {
         Host::Ip(ip) if is_local(*ip) => None,

@@ -57,7 +57,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
         }
     }
 
-    /// Connects to a node until its Hello proves its key, and then disconnects.
+    /// Connects to a node, waits until its Hello proves its key, and disconnects.
     async fn probe(&self, node: &Enode) {
         let (id, store) = (node.node_id(), &self.shared.checks.store);
         if self.shared.checks.check_node(node).is_err() {

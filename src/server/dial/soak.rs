@@ -166,7 +166,7 @@ impl AddressSource<Enode> for Listed {
 
 /// Handles connections like the server, and reports each outcome to the store.
 ///
-/// Half of the nodes have no free seat.
+/// Half of the connections are rejected, as if the remote had no free seat.
 struct Connections {
     network: Shared,
     book: AddressBook,

@@ -30,8 +30,8 @@ struct Seen {
 
 /// Passes data between discovery and the server until the server stops.
 ///
-/// Discovery receives new versions of the node's record. The record receives the addresses that
-/// others see, and the store receives nodes worth keeping.
+/// Discovery receives new versions of the node's record. The record receives the addresses at which
+/// others see this node, and the store receives nodes worth keeping.
 pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     let stopping = shared.tasks.stopping.clone();
     let mut records = shared.local_node.watch();

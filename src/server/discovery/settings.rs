@@ -84,9 +84,9 @@ impl Discovery {
         self
     }
 
-    /// Sets whether nodes on private networks and on this machine take part.
+    /// Sets whether nodes on private networks and on this machine take part in discovery.
     ///
-    /// The limits by network do not apply to such nodes. Default: `true` if the UDP address is a
+    /// The limits per network do not apply to such nodes. Default: `true` if the UDP address is a
     /// private or local address.
     pub fn with_private_networks(mut self, take_part: bool) -> Self {
         self.private_networks = Some(take_part);

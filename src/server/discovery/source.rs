@@ -19,10 +19,10 @@ const LOOKED_AT: usize = 64;
 /// How many records are requested at once.
 const ASKED: usize = 8;
 
-/// Maximum number of remembered nodes that the source skips.
+/// Maximum number of nodes that the source remembers in order to skip them.
 const REFUSED: usize = 1024;
 
-/// How long the source skips a node. Later, the node's record may have changed.
+/// How long the source skips a node. After that time, the node's record may have changed.
 const REFUSED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// An endless source of random nodes that satisfy the filter.
@@ -46,7 +46,7 @@ impl Walk {
         }
     }
 
-    /// Collects one or a few candidates in `found`, and returns how many nodes it checked.
+    /// Collects candidates in `found`, at most [`ASKED`], and returns how many nodes it checked.
     async fn find(
         &mut self,
         wanted: &DialFilter<Enode>,

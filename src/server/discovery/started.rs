@@ -35,7 +35,7 @@ pub(crate) struct Running {
     /// The inlet for packets of version 4, if version 5 owns the socket.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) inlet: Option<Inlet>,
-    /// Bootnodes without a record. Version 5 cannot use them without one.
+    /// Bootnodes whose record is unknown. Version 5 cannot use them until it has their records.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) without_record: Vec<Enode>,
     #[cfg(feature = "discv5")]

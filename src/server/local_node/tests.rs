@@ -15,7 +15,7 @@ fn kept(folder: &tempfile::TempDir) -> LocalNodeSettings {
     }
 }
 
-/// Makes nodes of this many public networks see the node at `seen`.
+/// Reports `seen` as the node's address, from this many public networks.
 fn voted(node: &LocalNode, networks: u8, seen: &str) {
     for network in 0..networks {
         let voter = SocketAddr::from(([80, network, 1, 1], 30303));

@@ -1,4 +1,4 @@
-//! Keeps the node's ports mapped by a router, and the node's record current.
+//! Keeps the node's ports mapped by a router, and updates the node's record.
 
 mod renewal;
 
@@ -100,8 +100,8 @@ impl Mapper {
         loop {
             let (at, step) = renewal.next();
             tokio::select! {
-                // After the machine has slept, both branches may be due. The jump is then handled
-                // first, and the step follows at once.
+                // After the machine has slept, both branches may be due. The clock's jump is then
+                // handled first, and the step follows at once.
                 biased;
                 _ = suspend::jump(wall) => renewal.hurry(Instant::now()),
                 () = sleep_until(at) => self.take(step, &mut renewal).await,
@@ -143,7 +143,7 @@ impl Mapper {
         }
     }
 
-    /// Maps all ports, and returns the shortest lease.
+    /// Maps all ports, and returns the external address and the shortest lease.
     async fn map(&mut self) -> Result<(External, Option<Duration>), GatewayError> {
         let mut all = External {
             ip: Ipv4Addr::UNSPECIFIED.into(),

@@ -14,7 +14,7 @@ pub(super) const LEASE: Duration = Duration::from_secs(20 * 60);
 /// The minimum time between two renewals, even for shorter leases.
 const SOONEST: Duration = Duration::from_secs(30);
 
-/// How often to request the router's own address.
+/// How often to request the router's external address.
 const CHECK: Duration = Duration::from_secs(2 * 60);
 
 /// The wait after the first failure; each further wait is twice as long.
@@ -28,13 +28,13 @@ const LAST_RETRY: Duration = Duration::from_secs(10 * 60);
 pub(super) enum Step {
     /// Request the mapping, or renew it.
     Map,
-    /// Request the router's own address.
+    /// Request the router's external address.
     Check,
     /// Forget the mapping, since its lease has ended.
     Lapse,
 }
 
-/// A mapping and its next renewal. Its methods get the current time as an argument.
+/// A mapping and its next renewal. The methods take the current time as an argument.
 #[derive(Debug)]
 pub(super) struct Renewal {
     held: Option<Held>,
@@ -67,7 +67,7 @@ impl Renewal {
         let Some(held) = &self.held else {
             return map;
         };
-        // While mapping fails, the router's address does not matter.
+        // While requests for a mapping fail, the router's address does not matter.
         let check = (self.failures == 0).then_some((self.check_at, Step::Check));
         let lapse = held.ends.map(|ends| (ends, Step::Lapse));
         let all = [Some(map), lapse, check].into_iter().flatten();
@@ -94,7 +94,7 @@ impl Renewal {
         wait
     }
 
-    /// Records the router's own address, or `None` if the router did not report one.
+    /// Records the router's external address, or `None` if the router did not report one.
     ///
     /// If the address has changed or is unknown, the mapping is renewed at once.
     pub(super) fn checked(&mut self, now: Instant, ip: Option<IpAddr>) {

@@ -1,4 +1,4 @@
-//! Tries UPnP, and PCP or NAT-PMP, and uses the protocol that answers first.
+//! Tries UPnP and PCP/NAT-PMP at once, and uses the protocol that answers first.
 
 use std::net::IpAddr;
 use std::pin::pin;

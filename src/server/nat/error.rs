@@ -21,7 +21,7 @@ pub enum GatewayError {
     Stranger {
         /// The protocol of the answer.
         by: &'static str,
-        /// The router's address.
+        /// The address of that host.
         router: IpAddr,
     },
     /// The router did not map a port, or did not remove a mapping.
@@ -38,7 +38,7 @@ pub enum GatewayError {
         /// The router's error, or another cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The router did not report its own address.
+    /// The router did not report its external address.
     #[error("router {router}, by {by}: its own address: {source}")]
     ExternalIp {
         /// The protocol of the request.

@@ -23,15 +23,15 @@ pub trait Gateway: Send + 'static {
 
     /// Removes the mapping to [`local`](PortRequest::local), if there is one.
     ///
-    /// `external` is the port that [`map`](Self::map) returned. The server calls this when it
-    /// stops, and waits up to 2 s for the call. A missing mapping is not an error.
+    /// The request's `external` is the port that [`map`](Self::map) returned. The server calls this
+    /// method when it stops, and waits up to 2 s for the call. A missing mapping is not an error.
     ///
     /// # Errors
     /// [`GatewayError`] if the mapping is not removed; the server logs the error.
     fn unmap(&mut self, port: PortRequest)
     -> impl Future<Output = Result<(), GatewayError>> + Send;
 
-    /// Returns the router's own address.
+    /// Returns the router's external address.
     ///
     /// The server calls this every two minutes, to detect a new address before the lease ends.
     ///

@@ -14,7 +14,7 @@ const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
 /// Where Linux lists its routes.
 const ROUTES: &str = "/proc/net/route";
 
-/// Returns the router to other networks.
+/// Returns the router that leads to other networks.
 ///
 /// If the system does not list the router, the result is the first address of the node's own /24,
 /// since most home routers use that address.

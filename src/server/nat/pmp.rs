@@ -146,8 +146,8 @@ impl Gateway for Pmp {
             Ok(ip) => return Ok(ip.into()),
             Err(error) => error,
         };
-        // PCP reports the router's address only with a mapping, so a new address is detected when
-        // the mapping is renewed.
+        // PCP reports the router's external address only with a mapping, so a new address is
+        // detected when the mapping is renewed.
         let held = self.tcp.iter().chain(&self.udp).next();
         match (&error, held.map(crab_nat::PortMapping::mapping_type)) {
             (Failure::UnsupportedVersion(_), Some(PortMappingType::Pcp { external_ip, .. })) => {

@@ -1,4 +1,4 @@
-//! A request to a router for a mapping, and its answer.
+//! A request to a router for a mapping, and the router's answer.
 
 use std::fmt;
 use std::net::SocketAddr;

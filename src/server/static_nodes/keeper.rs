@@ -12,7 +12,7 @@ use crate::server::shared::Shared;
 use crate::server::{DialError, StaticNodeError};
 use crate::setup::SetupError;
 
-/// How often to try to add a node whose request ends at the same moment.
+/// How many times to try to add a node. Its request may end during a try.
 const TRIES: usize = 4;
 
 /// The task that owns the static nodes, with one connection request each.
@@ -179,8 +179,8 @@ impl Keeper {
 
     /// Shortens the wait of a static node whose connection or ban has ended.
     ///
-    /// Dials that this side rejected before that end made the wait longer. Rejected dials no longer
-    /// count, but the wait after the last real attempt remains.
+    /// While the connection or ban lasted, this side rejected dials of the node, which made the
+    /// wait longer. These dials no longer count, but the wait after the last real attempt remains.
     async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // This call fails if the request has ended in the meantime, which does no harm.
@@ -202,7 +202,7 @@ impl Keeper {
         connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
-    /// Assigns seats for dialled peers to other nodes, unless static nodes need the seats.
+    /// Lets nodes from sources take the seats for dialled peers that no static node needs.
     async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());

@@ -34,7 +34,7 @@ async fn router(test: u8, result: u8) -> (Ipv4Addr, Asked) {
     (router, asked)
 }
 
-/// Answers by RFC 6886.
+/// Answers as RFC 6886 specifies.
 fn answer(request: &[u8], result: u8, asked: &Asked) -> Vec<u8> {
     let op = 0x80 | request[1];
     match request {
@@ -74,7 +74,7 @@ async fn a_router_without_pcp_maps_by_nat_pmp() {
         pmp.unmap(request(protocol)).await.unwrap();
         let end = [0, op, 0, 0, 0x76, 0x5f, 0, 0, 0, 0, 0, 0];
         assert_eq!(asked.lock().unwrap().pop(), Some(end));
-        // The router is asked only once.
+        // The router is asked only once to remove the mapping.
         pmp.unmap(request(protocol)).await.unwrap();
         assert_eq!(asked.lock().unwrap().pop(), None);
     }
