@@ -188,7 +188,7 @@ impl Mapper {
             warn!(
                 %external,
                 local,
-                "a router maps the port to this node, but its own address is not public: \
+                "a router maps the port to this node, but its external address is not public: \
                  there is another router in front of it, so the node does not count as reachable"
             );
         }

@@ -39,7 +39,7 @@ pub enum GatewayError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The router did not report its external address.
-    #[error("router {router}, by {by}: its own address: {source}")]
+    #[error("router {router}, by {by}: its external address: {source}")]
     ExternalIp {
         /// The protocol of the request.
         by: &'static str,
