@@ -146,9 +146,9 @@ impl Book {
 
     /// Records a dial that did not reach the node; returns whether the node is known.
     ///
-    /// The failure counts against the address only if some dial to any node has succeeded since the
-    /// previous attempt, because no address is at fault while our own node is offline. Do not
-    /// report a dial that was not attempted because of a problem on this side.
+    /// The failure counts against the address only if a dial to some node has succeeded since the
+    /// previous attempt at this address, because no address is at fault while our own node is
+    /// offline. Do not report a dial that was not attempted because of a problem on this side.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -248,7 +248,7 @@ impl Book {
         self.tried.places()
     }
 
-    /// Whether to ask peers for more addresses, since there are fewer than 1000.
+    /// Whether there are fewer than 1000 addresses, and peers should be asked for more.
     pub fn need_more(&self) -> bool {
         self.len() < NEED_MORE
     }
@@ -293,7 +293,7 @@ impl Book {
         })
     }
 
-    /// Adds an entry that is in no bucket yet and whose endpoint is free.
+    /// Adds an entry whose endpoint is free. This does not put the entry into a bucket.
     pub(super) fn insert(&mut self, entry: Entry) {
         let id = entry.enode.node_id();
         if let Some(endpoint) = entry.enode.endpoint() {
@@ -323,7 +323,8 @@ impl Book {
         true
     }
 
-    /// Drops the bad entries of a new bucket, or else the entry seen longest ago.
+    /// Removes the bad entries of a new bucket from the book. If there are none, removes the entry
+    /// seen longest ago from this bucket.
     fn make_room(&mut self, bucket: u16, now: SystemTime) {
         let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
         let bad = self.new.bucket(bucket).iter().filter(is_bad);

@@ -1,4 +1,4 @@
-//! Buckets of node ids with an exact limit.
+//! Buckets of node ids, each with the same capacity.
 
 use crate::node::NodeId;
 
@@ -7,13 +7,13 @@ use crate::node::NodeId;
 pub(super) struct Shape {
     pub(super) new_buckets: u16,
     pub(super) new_capacity: usize,
-    /// New buckets that one source group reaches.
+    /// How many new buckets one source group reaches.
     pub(super) new_per_source: u64,
-    /// New buckets that may hold one address at the same time.
+    /// How many new buckets may hold one address at the same time.
     pub(super) new_per_address: usize,
     pub(super) tried_buckets: u16,
     pub(super) tried_capacity: usize,
-    /// Tried buckets that one address group reaches.
+    /// How many tried buckets one address group reaches.
     pub(super) tried_per_group: u64,
 }
 
@@ -31,7 +31,7 @@ impl Default for Shape {
     }
 }
 
-/// A fixed number of buckets of one capacity.
+/// A fixed number of buckets of the same capacity.
 #[derive(Debug, Clone)]
 pub(super) struct Buckets {
     buckets: Vec<Vec<NodeId>>,

@@ -13,7 +13,7 @@ pub(super) struct Contest {
     pub(super) challenger: NodeId,
     /// When the incumbent was last handed out for a probe.
     pub(super) asked: Option<SystemTime>,
-    /// How many dials had succeeded when the contest began or a probe last failed.
+    /// How many dials had succeeded when the contest began.
     pub(super) successes_seen: u64,
 }
 

@@ -32,8 +32,8 @@ impl Book {
     /// Draws a random address; `None` if the book is empty.
     ///
     /// It chooses between new and tried addresses with equal chance, then a bucket, then an entry.
-    /// The entry is taken with its [`chance`](Entry::chance), or else skipped, and the choice
-    /// starts again. Each skipped entry raises the chance of the next one.
+    /// The entry is taken with its [`chance`](Entry::chance). Otherwise the entry is skipped, and
+    /// another bucket and entry are chosen. Each skipped entry raises the chance of the next one.
     pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
         Drawer::new(self).draw(now, rng)
     }

@@ -10,9 +10,9 @@ use crate::node::{Endpoint, Enode, Host};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long after an attempt an address is not judged.
+/// For this long after an attempt, an address is not judged.
 const JUST_NOW: Duration = MINUTE;
-/// How long after an attempt an address is rarely drawn.
+/// For this long after an attempt, an address is rarely drawn.
 pub(super) const RECENTLY: Duration = Duration::from_secs(10 * 60);
 
 /// An address that has not been seen for this long is bad.
@@ -21,7 +21,7 @@ const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The number of failed attempts after which an address that never worked is bad.
 const NEVER_WORKED: u32 = 3;
 
-/// The failed attempts after which an address without a success for a week is bad.
+/// Like [`NEVER_WORKED`], for an address that has worked, but not for a week.
 const STOPPED_WORKING: u32 = 10;
 const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
@@ -107,8 +107,8 @@ impl Entry {
 
     /// Failed attempts since the last success.
     ///
-    /// A failed attempt counts only if some dial to any node has succeeded since the previous
-    /// attempt. Otherwise our own node may be offline, and the failure reveals nothing.
+    /// A failed attempt counts only if a dial to some node has succeeded since the previous attempt
+    /// at this address. Otherwise our own node may be offline, and the failure reveals nothing.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -130,10 +130,10 @@ impl Entry {
 
     /// Whether the address is not worth keeping.
     ///
-    /// An address is bad if it has not been seen for 30 days, after three failed attempts without
-    /// any success, or after ten failed attempts and no success for a week. An address that was
-    /// attempted within the last minute is not judged. A time in the future comes from a wrong
-    /// clock, and counts as now.
+    /// An address is bad if it has not been seen for 30 days, if three attempts have failed and
+    /// none has ever succeeded, or if ten attempts have failed since the last success, which was
+    /// more than a week ago. An address that was attempted within the last minute is not judged. A
+    /// time in the future comes from a wrong clock, and counts as now.
     pub fn is_bad(&self, now: SystemTime) -> bool {
         if self.attempted_within(JUST_NOW, now) {
             return false;
@@ -165,7 +165,7 @@ impl Entry {
     }
 
     /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call this before
-    /// another change of the entry, which causes a write to the store anyway.
+    /// another change of the entry, since that change is written to the store anyway.
     pub(super) fn correct(&mut self, now: SystemTime) {
         let times = [
             Some(&mut self.last_seen),

@@ -1,4 +1,4 @@
-//! A book from rows and back, for the fuzz target.
+//! Turns rows into a book and a book into rows, for the fuzz target.
 
 use std::time::SystemTime;
 

@@ -29,7 +29,7 @@ settings! {
         book / with_book: BookConfig = BookConfig::default();
         /// How many nodes are remembered, and when they are banned.
         nodes / with_nodes: NodeDbConfig = NodeDbConfig::default();
-        /// How often changes are written; less than a millisecond counts as one.
+        /// How often changes are written; a shorter interval than 1 ms counts as 1 ms.
         ///
         /// A crash loses only the changes since the last write. Default: every 60 s.
         flush_every / with_flush_every: Duration = Duration::from_secs(60),
@@ -300,7 +300,7 @@ impl AddressBook {
         });
     }
 
-    /// Adds to a node's misbehaviour score, and returns it.
+    /// Adds to a node's misbehaviour score, and returns the sum.
     ///
     /// A score above the limit bans the node and removes its address. See
     /// [`NodeDb::penalise`](super::NodeDb::penalise).
@@ -314,7 +314,7 @@ impl AddressBook {
         })
     }
 
-    /// Bans a node or an IP address for some time, and removes the addresses concerned.
+    /// Bans a node or IP address for the given time, and removes the addresses concerned.
     pub fn ban(&self, target: BanTarget, time: Duration, reason: &str) {
         self.with(|state, now| {
             state.nodes.ban(target, time, reason, now);

@@ -19,12 +19,12 @@
 //!
 //! - An address that a source reported is **new**. 1024 buckets hold 64 new addresses each. The
 //!   sources of one [`Group`] reach 64 of these buckets; with addresses that belong to one group,
-//!   they reach only one of the 64. An address can be in up to eight buckets. If it is in n buckets,
-//!   another source adds one more with a chance of 1 in 2n.
+//!   they reach only one of the 64. An address can be in up to eight buckets. If it is in n
+//!   buckets, a report from another source adds it to one more with a chance of 1 in 2n.
 //! - An address that a handshake has proved is **tried**. 64 buckets hold 256 tried addresses each,
 //!   and the addresses of one group reach eight of them.
-//! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at
-//!   one.
+//! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at a
+//!   certain bucket.
 //! - A full new bucket drops its bad entries or, if there are none, the entry that was seen longest
 //!   ago. A full tried bucket drops a bad entry. If there is none, its oldest entry is offered for a
 //!   [probe](Book::probe), and keeps its place if the node answers.

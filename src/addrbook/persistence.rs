@@ -50,7 +50,7 @@ pub struct Persistence {
 impl Persistence {
     /// Writes until `stop` completes or all handles are gone, then writes the rest.
     ///
-    /// A failed write is logged, and retried with the next one.
+    /// A failed write is logged, and its changes are retried with the next write.
     ///
     /// # Errors
     /// [`StoreError`] if the last write failed.
@@ -82,7 +82,7 @@ impl Persistence {
                 );
             }
             if let Some(request) = request {
-                // The caller may have been dropped.
+                // The call of `flush` may have been dropped.
                 let _ = request.send(result.map_err(FlushError::Store));
             }
         }

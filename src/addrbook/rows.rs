@@ -24,7 +24,7 @@ pub(super) const VERSION: u32 = 1;
 const VERSION_KEY: &[u8] = b"version";
 const SECRET_KEY: &[u8] = b"bucket key";
 
-/// How many bytes of a key an error shows. A node id or an IP address in digits fits.
+/// How many bytes of a key an error shows. A node id fits, and so does an IP address as text.
 const LONGEST_KEY: usize = 40;
 
 /// Why rows do not form a book.
@@ -211,8 +211,8 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     if row.key != id.as_bytes() {
         return Err("key and enode differ".to_owned());
     }
-    // The source is given as this node, because a proven address may be a name, even if another
-    // node reported it.
+    // The row is admitted like an address from our own side, because a proven address may be a DNS
+    // name, even if another node reported it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
         book.unsaved.put_back(id);
         return Ok(());

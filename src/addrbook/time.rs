@@ -70,7 +70,8 @@ impl Clock for SteadyClock {
     }
 }
 
-/// How far ahead another node's clock may be, or our own clock before a correction.
+/// How far ahead another node's clock may be. Our own clock may have been this far ahead before a
+/// correction.
 pub(super) const AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Whether `then` was less than `span` ago. A time far ahead is from a wrong clock, and does not
@@ -79,7 +80,7 @@ pub(super) fn within(now: SystemTime, then: SystemTime, span: Duration) -> bool 
     !is_ahead(now, then) && age(now, then) < span
 }
 
-/// Whether only a wrong clock can have shown `then` so far.
+/// Whether `then` is so far ahead that only a wrong clock can have shown it.
 pub(super) fn is_ahead(now: SystemTime, then: SystemTime) -> bool {
     then > later(now, AHEAD)
 }

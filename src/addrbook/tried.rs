@@ -8,7 +8,7 @@ use super::time::within;
 use super::{AddError, Book, Source};
 use crate::node::{Enode, NodeId};
 
-/// How long a probe may stay without a result before it is handed out again.
+/// How long to wait for a probe's result before the address is handed out again.
 const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Where [`Book::good`] put a proven address.
@@ -21,8 +21,8 @@ pub enum Promotion {
     AlreadyTried,
     /// The bucket of the address is full.
     ///
-    /// The address stays a new one until [`Book::probe`] has settled whether an older entry must
-    /// make room.
+    /// The address stays a new one until a [probe](Book::probe) has settled whether an older entry
+    /// must make room.
     Waiting,
 }
 
@@ -31,7 +31,8 @@ impl Book {
     ///
     /// The address becomes a tried one. Other claims about this node, or about this host and port,
     /// are dropped, since a handshake proves which node is there. The time of the last sighting is
-    /// not updated, since a new time would reveal our connections to peers that request addresses.
+    /// not updated, since a new time would show peers that request addresses which nodes we are
+    /// connected to.
     ///
     /// # Errors
     /// As for [`add`](Self::add), if the book does not admit the address at all.
@@ -91,9 +92,9 @@ impl Book {
     /// Records that a probed address did not answer; returns whether it lost its slot.
     ///
     /// An address that loses its slot becomes a new address again, and the waiting address gets the
-    /// slot. If no dial has succeeded since the contest began or since the last probe failed, the
-    /// address keeps its slot, because our own node may be offline. If there is no contest for the
-    /// slot of the node `id`, nothing happens.
+    /// slot. If no dial has succeeded since the contest began, the address keeps its slot, because
+    /// our own node may be offline. If there is no contest for the slot of the node `id`, nothing
+    /// happens.
     pub fn probe_failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let successes = self.successes;
         let contest = self

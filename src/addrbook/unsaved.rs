@@ -36,7 +36,7 @@ impl<K: Ord + Copy> Unsaved<K> {
         }
     }
 
-    /// Records that the store holds a row as it is.
+    /// Records that the store holds the current state of a row.
     pub(super) fn restored(&mut self, key: K) {
         self.stored.insert(key);
         self.changed.remove(&key);

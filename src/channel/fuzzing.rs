@@ -59,7 +59,7 @@ pub enum Entry {
     Full,
     /// The peer has used up its budget.
     OverPeer,
-    /// All peers have used up the node's budget.
+    /// The peers together have used up the node's budget.
     OverNode,
     /// The queue is closed.
     Closed,
@@ -151,7 +151,7 @@ pub enum Turn {
 }
 
 impl Exit {
-    /// Creates a gate with one lane for each element.
+    /// Creates a gate with one lane for each element of `lanes`.
     ///
     /// An element contains a lane's limits, its weight and the offset of its codes.
     pub fn new(

@@ -135,7 +135,7 @@ impl Inbox {
 
     /// Waits for room, for the sender of an in-memory pair. Cancel safe.
     pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
-        // Try without registering first: usually there is room, and registering costs more than
+        // First try without registering: usually there is room, and registering costs more than
         // trying.
         match self.reserve(bytes) {
             Err(PushError::Full) => {}
@@ -176,7 +176,7 @@ impl Inbox {
         }
     }
 
-    /// If there is a quota, reports waits for it to the observer from `make`.
+    /// Sets the observer of waits for the quota, if there is a quota.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         if let Some(pace) = &mut self.0.lock().pace {
             pace.observe(make());
@@ -187,7 +187,7 @@ impl Inbox {
         self.0.limits.when_over() == WhenOver::Wait
     }
 
-    /// If the next message may not be taken out yet, returns when it may be.
+    /// Returns the time at which the next message may be taken out, if not now.
     fn not_before(&self, state: &mut State) -> Option<Instant> {
         let pace = state.pace.as_mut().filter(|_| self.waits())?;
         let (next, _) = state.queue.front()?;
@@ -285,7 +285,9 @@ impl Inbox {
         self.0.lock().progress = None;
     }
 
-    /// Returns when the handler last took or released a message, if this is recorded.
+    /// When the handler last took or released a message, if this is recorded.
+    ///
+    /// The end of a wait for the quota counts too, since the handler could take nothing before it.
     pub(crate) fn progress(&self) -> Option<Instant> {
         let state = self.0.lock();
         let held_until = state.pace.as_ref().and_then(|pace| pace.held_until());

@@ -81,7 +81,7 @@ impl ProtocolLimits {
         TooSmall::check("queue_messages", self.queue_messages, 1)
     }
 
-    /// Whether a queue of `messages` with `bytes` in total has room for `size` more.
+    /// Whether a queue of `messages` with `bytes` in total admits a message of `size`.
     pub(crate) fn admits(&self, messages: usize, bytes: usize, size: usize) -> bool {
         messages == 0
             || (messages < self.queue_messages && bytes.saturating_add(size) <= self.queue_bytes)

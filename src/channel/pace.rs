@@ -12,8 +12,8 @@ use crate::mutex::Mutex;
 
 /// A function that is called when a wait for a quota ends.
 ///
-/// The arguments are the end and the duration of the wait. The function must return quickly,
-/// because the caller may hold a lock.
+/// The arguments are the current time and the duration of the wait. The function must return
+/// quickly, because the caller may hold a lock.
 pub(crate) type HoldObserver = dyn Fn(Instant, Duration) + Send + Sync;
 
 /// Limits how fast messages may be received.
@@ -47,7 +47,7 @@ impl ReceivePace {
         self.bucket.take(bytes, Instant::now()).is_ok()
     }
 
-    /// Counts a message that is about to be taken, or returns when that is allowed.
+    /// Counts a message that is about to be taken. Fails with the time at which to try again.
     pub(super) fn take_or_hold(&mut self, bytes: usize) -> Result<(), Instant> {
         let now = Instant::now();
         let Err(until) = self.bucket.take(bytes, now) else {
@@ -61,8 +61,8 @@ impl ReceivePace {
 
     /// Reports the current wait, if there is one.
     ///
-    /// The handler may take the message later than the quota allows, or never. The time after the
-    /// quota allows it is not part of the wait.
+    /// The wait ends when the quota allows the message, because the handler may take the message
+    /// later, or never.
     pub(super) fn end_hold(&mut self, now: Instant) {
         let until = self.held_until.map_or(now, |until| until.min(now));
         if let Some(since) = self.held_since.take()
@@ -72,9 +72,9 @@ impl ReceivePace {
         }
     }
 
-    /// Returns until when the quota holds messages back.
+    /// The time until which the quota holds messages back.
     ///
-    /// During this time it is not the handler's fault that no message is taken.
+    /// Until then it is not the handler's fault that no message is taken.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
@@ -113,7 +113,7 @@ impl SendPaces {
         }
     }
 
-    /// Counts a message against its lane's quota, or returns when the message may be sent.
+    /// Counts a message against its lane's quota. Fails with the time at which to try again.
     pub(super) fn take(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
         match &self.0[lane] {
             Some(pace) => pace.bucket.lock().take(bytes, Instant::now()),

@@ -21,10 +21,10 @@ impl<M> Received<M> {
         Self { message, charge }
     }
 
-    /// Creates a message of `size` payload bytes that was in no queue, received now.
+    /// Creates a message of `size` payload bytes that was in no queue.
     ///
-    /// Such a message takes up no room. Use it in your own [channels](super::MessageChannel), for
-    /// example in tests and adapters.
+    /// Such a message takes up no room, and its [`received_at`](Self::received_at) is now. Use it
+    /// in your own [channels](super::MessageChannel), for example in tests and adapters.
     #[must_use]
     pub fn detached(message: M, size: usize) -> Self {
         Self::new(message, Charge::none(size))

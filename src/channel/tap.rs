@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::meters::{MessageMeters, Meters};
 use crate::p2p::Capability;
 
-/// Of this many received messages, the wait of one is measured.
+/// The wait of one in this many received messages is measured.
 ///
 /// Not every message is timed, because reading the clock takes longer than counting a message.
 const TIMED_EVERY: u64 = 16;

@@ -118,7 +118,8 @@ impl Attached {
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
         let protocol = self.protocol;
-        // What `start` does before it returns its future is done here, in the peer's own task.
+        // Whatever the protocol does before it returns its future runs here, in the peer's own
+        // task.
         let started = caught("a protocol", || protocol.start(peer.clone(), conn));
         let mut run = started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))));
         let mut starting = Some(starting);
@@ -132,7 +133,7 @@ impl Attached {
 
 /// Records on drop that all protocols are running.
 ///
-/// Each protocol holds a reference to it until its first wait.
+/// Each protocol holds a reference to this until its first wait.
 #[derive(Debug)]
 pub(super) struct Starting(pub(super) Peer);
 

@@ -17,9 +17,9 @@ const TURNS: u32 = 64;
 /// Polling may be worth its cost if messages follow each other within this interval.
 const QUICK: Duration = Duration::from_micros(200);
 
-/// Number of quick messages before the first try.
+/// Number of quick messages before polling is tried for the first time.
 const FIRST_REST: u32 = 8;
-/// Maximum number of quick messages between failed tries.
+/// Maximum number of quick messages between failed tries of polling.
 const LONGEST_REST: u32 = 1024;
 
 /// Credit at the start of a try.
@@ -88,7 +88,7 @@ impl BusyPoll {
         self.bulk = true;
     }
 
-    /// Records the first bytes after a pause; `found` tells whether polling found them.
+    /// Records that a message's first bytes arrived; `found` tells whether polling found them.
     pub(crate) fn on_arrival(&mut self, found: bool, now: Instant) {
         let gap = now.saturating_duration_since(self.last);
         let quick = gap < QUICK && !self.bulk;

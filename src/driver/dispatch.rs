@@ -85,7 +85,7 @@ impl Dispatch {
         self.notes.shrink();
     }
 
-    /// Passes notes to the recorder, about everything that was read at `at`.
+    /// Passes the notes about everything that was read at `at` to the recorder.
     pub(crate) fn hand_over(&mut self, at: Instant) {
         self.notes.hand_over(at);
     }

@@ -130,8 +130,8 @@ impl<T: Transport> PeerDriver<T> {
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
             // Boxed to keep the future of a live peer small. A transport may panic when it is used
-            // or dropped; at this point such a panic is only caught, since the connection is ending
-            // anyway.
+            // or dropped; at this point such a panic is caught and ignored, since the connection is
+            // ending anyway.
             let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());

@@ -46,9 +46,9 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
-    /// How long protocols have to return, and queued messages to be written.
+    /// How long protocols may take to return, and queued messages to be written.
     pub(crate) grace_period: Duration,
-    /// How long the remote has to close the connection after the Disconnect.
+    /// How long the remote may take to close the connection after the Disconnect.
     pub(crate) linger: Duration,
 }
 
@@ -274,7 +274,7 @@ fn name_of(running: &[Running], id: Id) -> Option<&Capability> {
     protocol.map(|protocol| &protocol.capability)
 }
 
-/// Waits for all protocols, then aborts those that have not returned.
+/// Waits for all protocols, and aborts those that have not returned after `grace`.
 async fn end_protocols(
     protocols: &mut JoinSet<Result<(), ProtocolError>>,
     running: &[Running],

@@ -92,8 +92,8 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Seals a batch and writes it. Unless the batch is large, one call writes all of it.
     ///
-    /// No message is sealed twice, because an error here ends the connection. If queued messages
-    /// are to be dropped in the meantime, the messages that were not started stay in the batch.
+    /// No message is sealed twice, because an error here ends the connection. If the gate begins to
+    /// drop messages in the meantime, those that were not started stay in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
@@ -296,7 +296,7 @@ impl Sending {
     }
 
     /// Waits until the socket has accepted the bytes or the deadline has passed. Most writes
-    /// complete at once, so the clock is read only if it must wait.
+    /// complete at once, so the clock is read only if the write must wait.
     async fn in_time<R>(
         &mut self,
         io: impl Future<Output = io::Result<R>>,

@@ -4,7 +4,7 @@ use super::Patience;
 use crate::settings::settings;
 
 settings! {
-    /// The timing of a connected peer, and whether it is recorded.
+    /// The timing of a connected peer, and whether its traffic is recorded.
     ///
     /// The defaults suit the public networks, and are below the timeouts of every known
     /// implementation.
@@ -17,8 +17,8 @@ settings! {
         ///
         /// Default: 15 s. Minimum: 1 s, since remotes accept at most one Ping a second.
         /// `Duration::MAX` means never. While this side pauses reading, it repeats an unanswered
-        /// Ping after half the interval, but not within a second. So even a remote that receives
-        /// nothing else from this side does not consider it dead.
+        /// Ping after half the interval, or after 1 s if that is longer. So this side does not seem
+        /// dead even to a remote that receives nothing else from it.
         #[serde(with = "crate::units::duration")]
         ping_interval / with_ping_interval: Duration = Duration::from_secs(15);
         /// How old an unanswered Ping may become while nothing else arrives.
@@ -35,7 +35,7 @@ settings! {
         /// Default: 30 s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         message_timeout / with_message_timeout: Duration = Duration::from_secs(30);
-        /// Maximum time for which the remote may take to accept a batch of messages.
+        /// Maximum time that the remote may take to accept a batch of messages.
         ///
         /// Each 64 KiB adds one second. A slower remote is disconnected. A batch is either messages
         /// of up to 64 KiB in total or one larger message. Progress does not extend this deadline,
@@ -60,7 +60,7 @@ settings! {
         /// protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
         #[serde(with = "crate::units::duration")]
         stall_limit / with_stall_limit: Duration = Duration::from_secs(8);
-        /// How long protocols have to return, and queued messages to be sent.
+        /// How long protocols may take to return, and queued messages to be sent.
         ///
         /// Afterwards the protocols are aborted and the messages are dropped. Default: 5 s.
         #[serde(with = "crate::units::duration")]

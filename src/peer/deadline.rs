@@ -57,7 +57,7 @@ impl Transfer {
         self.progressed = to;
     }
 
-    /// Returns when a transfer of `size` bytes becomes too slow if no further byte arrives.
+    /// The time at which a transfer of `size` bytes is too slow. Progress may postpone this time.
     pub(crate) fn until(&self, size: usize) -> Instant {
         let (total, idle) = self.ends(size);
         total.min(idle)

@@ -199,7 +199,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets the share of a busy connection, by bytes.
+    /// Sets the protocol's share of a busy connection, by bytes.
     ///
     /// The share is relative to other protocols of the same class. Range: 1 to 100; default: 1.
     pub fn weight(mut self, weight: u32) -> Self {
@@ -215,7 +215,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
 
     /// Sets the function that describes a peer.
     ///
-    /// The function returns `None` while the protocol's own handshake with the peer runs.
+    /// The function should return `None` while the protocol's own handshake with the peer runs.
     pub fn peer_info(
         mut self,
         info: impl Fn(NodeId) -> Option<ProtocolInfo> + Send + Sync + 'static,

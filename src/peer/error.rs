@@ -46,7 +46,7 @@ pub enum PeerError {
     Stalled {
         /// The protocol.
         capability: Capability,
-        /// Time since the handler's last progress, or since its queue became full.
+        /// Time since the queue became full, or since the handler's last progress after that.
         stalled: Duration,
     },
     /// Throughout the stall limit, the memory budget had no room for a protocol's next message.
@@ -57,10 +57,10 @@ pub enum PeerError {
     NoRoom {
         /// The protocol.
         capability: Capability,
-        /// Time since the handler last took or released a message, or since the wait began.
+        /// Time since the wait began, or since the handler's last progress after that.
         waited: Duration,
     },
-    /// The remote exceeded a protocol's rate, and the protocol's limits demand a disconnection.
+    /// The remote exceeded a protocol's quota, and the protocol's limits demand a disconnection.
     #[error("the remote sent more to protocol {0} than it allows")]
     TooFast(Capability),
     /// A frame could not be opened.
@@ -87,8 +87,8 @@ pub enum PeerError {
     SlowMessage(SlowTransfer),
     /// The peer was disconnected because the node's memory budget was used up.
     ///
-    /// Either the peer held the most memory and more than its fair share, or it did not get the
-    /// memory to continue reading in time.
+    /// Either the peer held the most memory and more than its fair share, or it needed memory to
+    /// continue reading and did not get it in time.
     #[error("disconnected to free memory: the node's budget is used up")]
     Evicted,
     /// The socket could not be read.

@@ -467,8 +467,8 @@ impl Peer {
     /// [`ban_above`](crate::ServerConfig::ban_above) the peer is disconnected with
     /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
     /// [`ban_time`](crate::ServerConfig::ban_time). The address of an inbound peer is banned for
-    /// new connections for the same time. Addresses that are exempt from the limits on strangers,
-    /// or are known from a static or trusted node, are not banned.
+    /// the same time, which affects only new connections. Addresses that are exempt from the limits
+    /// on strangers, or are known from a static or trusted node, are not banned.
     ///
     /// Trusted and [whitelisted](crate::ServerConfig::whitelist) nodes always have a score of 0 and
     /// are never banned this way. A peer without a server also has a score of 0, since the server
@@ -513,8 +513,8 @@ impl Peer {
 
     /// Waits until each protocol's function reaches its first wait, or the connection ends.
     ///
-    /// For example, a handle for other tasks, which a function registers at its start, is available
-    /// after this call.
+    /// For example, if a function registers a handle for other tasks at its start, that handle is
+    /// available after this call.
     ///
     /// # Cancel safety
     /// Cancel safe.

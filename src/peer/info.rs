@@ -125,7 +125,7 @@ pub struct CapabilityInfo {
     pub length: Option<u64>,
 }
 
-/// The traffic of one protocol with one peer, and its description.
+/// One protocol's traffic with one peer, and its description of the peer.
 ///
 /// Sizes are bytes of uncompressed payloads; [`ProtocolStats`] explains each number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,7 +190,9 @@ impl LaneInfo {
 }
 
 impl PeerInfo {
-    /// Describes `peer`, which runs some of `protocols`, without its record.
+    /// Describes `peer`, which runs some of `protocols`.
+    ///
+    /// The description does not include the peer's record.
     #[must_use]
     pub fn new(peer: &Peer, protocols: &[Protocol]) -> Self {
         let stats = peer.stats();
@@ -241,8 +243,8 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Returns each protocol's description of the node. Of several versions, the first one describes
-/// it.
+/// Returns each protocol's description of the node. Of several versions of a protocol, the first
+/// one's description is used.
 pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for protocol in protocols {

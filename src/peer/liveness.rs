@@ -137,8 +137,8 @@ impl Liveness {
 
     /// Requests a Ping ahead of schedule.
     ///
-    /// If the last Ping was answered less than a second ago, none is sent and its round trip is
-    /// returned, because remotes accept one Ping a second.
+    /// If the last Ping was answered less than a second ago, none is sent, because remotes accept
+    /// one Ping a second. The round trip of the last Ping is returned instead.
     pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
         let recent = self
             .last_pong

@@ -55,7 +55,7 @@ pub struct ProtocolStats {
     pub unread: usize,
     /// The payload bytes of these unread messages.
     pub unread_bytes: usize,
-    /// How often reading paused because the protocol's queue was full.
+    /// How often reading paused because there was no room for the protocol's next message.
     pub pauses: u64,
     /// How long reading paused in total for this reason.
     pub paused: Duration,

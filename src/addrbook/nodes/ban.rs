@@ -20,11 +20,11 @@ pub struct Ban {
     pub since: SystemTime,
     /// When the ban ends.
     pub until: SystemTime,
-    /// Why, for people; at most 256 characters.
+    /// The reason, as text for people; at most 256 characters.
     pub reason: String,
-    /// When the ban was read from a store, if it began in the future. In that case the clock was
-    /// wrong when the ban was written, or the clock is wrong now. Until the clock is corrected, the
-    /// ban lasts for its full length from this time.
+    /// When the ban was read from a store. This is set only if `since` was in the future at that
+    /// time. In that case the clock was wrong when the ban was written, or the clock is wrong now.
+    /// Until the clock is corrected, the ban lasts for its full length from this time.
     read: Option<SystemTime>,
 }
 
@@ -74,8 +74,8 @@ impl Ban {
         self.end().duration_since(now).unwrap_or_default()
     }
 
-    /// Checks a ban again when it ends. Returns the ban if it is still in force, because the clock
-    /// has been corrected.
+    /// Checks a ban again when it seems to have ended. If the clock has been corrected since, the
+    /// ban may still be in force, and is returned.
     pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
         self.read = None;
         self.holds(now).then_some(self)

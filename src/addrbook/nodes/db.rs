@@ -16,8 +16,8 @@ settings! {
     pub struct NodeDbConfig {
         /// How many nodes are remembered; 0 counts as 1.
         ///
-        /// Beyond that, the unbanned node that has been untouched the longest is dropped. If all
-        /// nodes are banned, the one whose ban ends first is dropped. Default: 65,536.
+        /// Beyond that, the unbanned node whose record has been unchanged for longest is dropped.
+        /// If all nodes are banned, the one whose ban ends first is dropped. Default: 65,536.
         max_nodes / with_max_nodes: usize = 65_536, |nodes: usize| nodes.max(1);
         /// How many IP addresses can be banned; 0 counts as 1.
         ///
@@ -85,10 +85,10 @@ impl NodeDb {
         })
     }
 
-    /// Adds to a node's [`Score`](super::super::Score), and returns it.
+    /// Adds to a node's [`Score`](super::super::Score), and returns the sum.
     ///
-    /// If the score exceeds the limit, the node is banned for this reason, and the score is reset
-    /// to zero.
+    /// If the score exceeds the limit, the node is banned for this reason, and its stored score is
+    /// reset to zero.
     pub fn penalise(
         &mut self,
         id: &NodeId,
@@ -105,7 +105,7 @@ impl NodeDb {
         score
     }
 
-    /// Bans `target` for some time from now, and replaces an earlier ban.
+    /// Bans `target` for the given time from now, and replaces an earlier ban.
     pub fn ban(&mut self, target: BanTarget, time: Duration, reason: &str, now: SystemTime) {
         let ban = Ban::new(now, time, reason);
         match target {

@@ -11,7 +11,8 @@ type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 /// A store in memory.
 ///
-/// Clones share their rows, so that a clone can outlive a book and load the next one.
+/// Clones share their rows, so a clone can outlive a book, and the next book can be loaded from
+/// that clone.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Rows>>);
 

@@ -36,8 +36,8 @@ fn attempts_lower_the_chance_of_an_address() {
     book.failed(&id, start());
     assert_eq!(chance(&book, start() + 10 * MINUTE), 1.0);
     assert_eq!(chance(&book, start() + MINUTE), 0.01);
-    // If the clock is set back a little, nothing changes. If it is set back far, it was wrong when
-    // the attempt was recorded.
+    // If the clock is set back a little, nothing changes. If it is set back far, the attempt counts
+    // as recorded by a wrong clock, and the chance is 1.
     assert_eq!(chance(&book, start() - 5 * MINUTE), 0.01);
     assert_eq!(chance(&book, start() - HOUR), 1.0);
     for _ in 0..2 {
@@ -80,8 +80,8 @@ fn an_address_is_bad_by_its_age_or_its_failures() {
     }
 }
 
-/// A failed dial counts only if a dial has succeeded since that address last failed. Otherwise
-/// three rounds of dials without a network would make every untested address bad.
+/// Attempts at an address count only if some dial has succeeded between them. Otherwise three
+/// rounds of dials without a network would make every untested address bad.
 #[test]
 fn attempts_while_offline_do_not_count() {
     let mut book = book();

@@ -49,7 +49,7 @@ fn key(number: u32) -> PublicKey {
     SecretKey::from_bytes(&secret).unwrap().public_key()
 }
 
-/// A node at its own address. It has its own group while there are unused ones.
+/// A node at its own address. Each node has its own group while unused groups are left.
 fn node(number: u32) -> Enode {
     let [_, c, a, b] = number.to_be_bytes();
     let ip = Ipv4Addr::new(20 + a % 80, b, c, 1);

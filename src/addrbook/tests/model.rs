@@ -69,7 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// So few slots that all buckets overflow.
+/// A shape with few slots, so that all buckets overflow.
 fn small() -> Shape {
     Shape {
         new_buckets: 4,

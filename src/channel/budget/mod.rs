@@ -121,8 +121,9 @@ impl NodeBudget {
 
     /// Changes the limits from now on.
     ///
-    /// Memory held beyond the new limits stays until it is released. If a caller waits for room,
-    /// the peer that holds the most is disconnected.
+    /// Memory held beyond the new limits stays until it is released. If data waits for room in the
+    /// node's budget, the peer that holds the most is disconnected, if it holds more than its fair
+    /// share.
     ///
     /// # Errors
     /// [`TooSmall`] if a limit is below [`MemoryLimits::MIN`]; nothing changes then.
@@ -153,7 +154,8 @@ impl NodeBudget {
     /// The bytes that the peer with the most memory holds, including its free allowance.
     #[cfg(feature = "metrics")]
     pub(crate) fn largest(&self) -> usize {
-        // The last handle on an account must not be dropped under the lock.
+        // Upgrade the handles after the lock is released: dropping an account's last handle takes
+        // the lock.
         let peers: Vec<_> = self.0.peers.lock().values().cloned().collect();
         let peers = peers.iter().filter_map(Weak::upgrade);
         peers.map(|peer| peer.held()).max().unwrap_or_default()
@@ -226,16 +228,17 @@ impl NodeBudget {
 
     /// Disconnects the peer that holds the most, if it holds more than its fair share.
     ///
-    /// Only one peer at a time is disconnected, since a peer's memory is released only when the
-    /// peer has ended. All callers that wait for room call this after each release, but only the
-    /// first call scans the peers: with a thousand peers, a scan by each caller would take longer
-    /// than the node's work.
+    /// Only one peer at a time is disconnected, since the memory of a disconnected peer is released
+    /// only when its tasks have ended. All callers that wait for room call this after each release,
+    /// but only the first call scans the peers: with a thousand peers, a scan by each caller would
+    /// take longer than the node's work.
     fn make_room(&self) {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.0.looked.swap(changes, Ordering::AcqRel) == changes {
             return;
         }
-        // The last handle on an account must not be dropped under the lock.
+        // Upgrade the handles after the lock is released: dropping an account's last handle takes
+        // the lock.
         let peers: Vec<_> = self.0.peers.lock().values().cloned().collect();
         let peers: Vec<_> = peers.iter().filter_map(Weak::upgrade).collect();
         let share = self.per_node() / peers.len().max(1);

@@ -97,12 +97,12 @@ impl PeerBudget {
         self.try_add(|held| held.add_to_send(bytes, shared))
     }
 
-    /// Charges `bytes` to send that are already held, whether or not there is room.
+    /// Charges `bytes` of data to send, already held, whether or not there is room.
     pub(crate) fn charge_to_send(&self, bytes: usize) {
         self.change(|held| held.to_send = held.to_send.saturating_add(bytes));
     }
 
-    /// Replaces the charge for the memory of sealing, whether or not there is room.
+    /// Replaces the charge for the memory that sealing uses, whether or not there is room.
     ///
     /// This memory counts towards the node's budget, but not towards the peer's own bound, since
     /// only one message at a time is sealed.
@@ -175,8 +175,8 @@ impl PeerBudget {
 
     /// Changes the memory that the peer holds, and the node's count of it.
     ///
-    /// If the peer then holds less, its read loop and senders are woken if they found no room
-    /// before, because they may now fit into the peer's own bound or its free allowance. Other
+    /// If the peer now holds less and a charge was refused before, its read loop and senders are
+    /// woken, because their data may now fit into the peer's own bound or its free allowance. Other
     /// peers are woken only if the node's budget has more room.
     fn change(&self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.lock();
@@ -190,7 +190,8 @@ impl PeerBudget {
             self.node.release(was - now);
         }
         let total = |held: Held| held.sum().saturating_add(held.shared);
-        // No waiter misses this: each registers first, and finds no room under this same lock.
+        // No waiter misses this: each registers for the notification before it looks for room, and
+        // looks under this same lock.
         if total(*held) < total(before) && std::mem::take(&mut held.refused) {
             drop(held);
             self.sent.notify_waiters();

@@ -120,7 +120,7 @@ impl QueueCharge {
         }
     }
 
-    /// From now on charges the peer of a new connection, also for queued messages.
+    /// Charges the peer of a new connection from now on, also for messages already queued.
     pub(crate) fn connect(&mut self, peer: &Arc<PeerBudget>) {
         self.switch(Holder::Peer(Arc::clone(peer)));
     }

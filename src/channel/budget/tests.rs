@@ -83,7 +83,7 @@ async fn under_pressure_the_largest_holder_is_evicted_first() {
         () = tokio::task::yield_now() => {}
     }
     sending.end();
-    // A user keeps the messages that it holds.
+    // A user still holds messages of `sending`, so the end of that peer frees no memory.
     ends(&complete, &third).await;
     drop((sending, complete));
     third.when_freed(|| third.try_charge(22 << 20)).await;

@@ -81,8 +81,8 @@ impl Lane {
 
     /// Waits for room, and queues the message that `encode` returns.
     ///
-    /// When there is room, the message may be encoded a second time. Cancel safe: a call that is
-    /// dropped early has queued nothing.
+    /// A message that had to wait may be encoded a second time when there is room. Cancel safe: a
+    /// call that is dropped early has queued nothing.
     pub(crate) async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
         self.encode_when_room(None, encode).await
     }
@@ -104,12 +104,12 @@ impl Lane {
         self.gate.budget()
     }
 
-    /// Sets the source whose messages [`fill`](Self::fill) queues.
+    /// Sets the source whose messages [`fill`](Self::fill) puts into the lane.
     pub(crate) fn set_source(&self, source: Arc<dyn LaneSource>) {
         self.gate.sources.set(self.index, source);
     }
 
-    /// If the lane has a quota, reports waits for it to the observer from `make`.
+    /// Sets the observer of waits for the lane's quota, if it has a quota.
     pub(crate) fn observe_holds(&self, make: impl FnOnce() -> Box<HoldObserver>) {
         self.gate.paces.observe(self.index, make);
     }
@@ -228,16 +228,16 @@ impl Lane {
         pushed
     }
 
-    /// Counts a message against the lane's quota, or returns when the message may be sent.
+    /// Counts a message against the lane's quota. Fails with the time at which to try again.
     fn pace(&self, bytes: usize) -> Result<(), Instant> {
         self.gate.paces.take(self.index, bytes)
     }
 
-    /// Waits until the lane's rate permits a message of `bytes`. Cancel safe.
+    /// Waits until the lane's quota permits a message of `bytes`. Cancel safe.
     async fn paced(&self, bytes: usize) -> Result<(), SendError> {
         match self.pace(bytes) {
             Ok(()) => Ok(()),
-            // Boxed, since few lanes have a rate.
+            // Boxed, since few lanes have a quota.
             Err(until) => Box::pin(self.held(bytes, until)).await,
         }
     }

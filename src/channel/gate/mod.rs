@@ -52,11 +52,11 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, one entry for each lane.
     room: Vec<Notify>,
-    /// Wakes callers that wait for memory, or until nothing can be sent any more.
+    /// Wakes callers that wait for memory, and callers that wait for the end of sending.
     changed: Notify,
     kept: KeptPayloads,
     sources: Sources,
-    /// How much each lane may still send, if its rate is bounded.
+    /// How much each lane may still send, if it has a quota.
     paces: SendPaces,
     /// Buffers of written payloads, kept for reuse.
     pub(crate) spare: Arc<Spare>,
@@ -163,7 +163,7 @@ impl WriteGate {
     /// Accepts no more messages, and ends with a Disconnect if there is a reason.
     ///
     /// With `drain`, queued messages are still sent; without `drain` they are dropped. A second
-    /// call can still drop them.
+    /// call without `drain` drops the messages that the first call left.
     pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
         if !drain {

@@ -67,7 +67,7 @@ impl From<Bytes> for Payload {
 pub(crate) struct Cost {
     /// The part that counts for the peer and the node.
     pub(crate) own: usize,
-    /// The part that counts for the peer alone, since several peers share it.
+    /// The part that counts for the peer alone. The node counts a shared payload only once.
     pub(crate) shared: usize,
 }
 
@@ -82,7 +82,7 @@ impl Cost {
         }
     }
 
-    /// The cost of a message with `bytes` of its own payload.
+    /// The cost of a message with an unshared payload of `bytes`.
     pub(super) fn of_own(bytes: usize) -> Self {
         Self {
             own: bytes.saturating_add(MESSAGE_COST),

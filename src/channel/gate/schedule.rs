@@ -48,7 +48,7 @@ impl QueuedMessage {
         Cost::of(&self.payload)
     }
 
-    /// The size that counts in a round, in bytes.
+    /// The size that counts against the lane's share of a round, in bytes.
     fn bytes(&self) -> usize {
         self.cost().sum()
     }
@@ -154,7 +154,7 @@ impl Batch {
         })
     }
 
-    /// Reports, for each run of messages of one lane, how many of them are counted.
+    /// Reports, for each run of messages of one lane, how many are [`Flushed::Counted`].
     ///
     /// Only the first `count` messages of the batch are considered.
     pub(crate) fn counted(&self, count: usize, tell: impl Fn(usize, usize)) {
