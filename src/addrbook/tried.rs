@@ -99,7 +99,7 @@ impl Book {
         let successes = self.successes;
         let contest = self
             .contests
-            .iter_mut()
+            .iter()
             .find(|(_, contest)| contest.incumbent == *id);
         let Some((bucket, contest)) = contest else {
             return false;
@@ -107,7 +107,6 @@ impl Book {
         if contest.successes_seen == successes {
             return false;
         }
-        contest.successes_seen = successes;
         let (bucket, challenger) = (*bucket, contest.challenger);
         self.contests.remove(&bucket);
         self.replace(id, challenger, bucket, now);
