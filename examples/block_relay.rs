@@ -10,7 +10,7 @@ use peermux::server::BroadcastPolicy;
 use peermux::{Bytes, NodeId, Protocol, ProtocolError, SecretKey, Server, messages};
 use tokio::sync::mpsc;
 
-/// How many blocks a node remembers, so that it relays each once.
+/// How many blocks a node remembers, so that it relays each block once.
 const REMEMBERED: usize = 256;
 
 messages! {

@@ -1,6 +1,6 @@
 //! Three nodes on this machine: one broadcasts, and the two others acknowledge.
 //!
-//! Then one of them is killed, and the broadcast is repeated.
+//! Then one of the two others is killed, and the broadcast is repeated.
 //!
 //! `cargo run --example comm_ack --features comm,serde`
 

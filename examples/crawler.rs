@@ -1,7 +1,7 @@
-//! A crawler that visits listed nodes and the nodes that they know, several at once.
+//! A crawler that visits given nodes and the nodes that they know, several at once.
 //!
-//! `cargo run --example crawler [ENODE …]`; without arguments it starts some nodes and visits
-//! these.
+//! `cargo run --example crawler [ENODE …]`; without arguments it visits nodes that it starts
+//! itself.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;

@@ -20,7 +20,7 @@ messages! {
     }
 }
 
-/// Returns a node's store, which answers the peers' requests and sends them its own.
+/// Returns a node's store, which answers requests from peers and sends requests to them.
 fn store() -> Requests<Kv> {
     let values = Arc::new(RwLock::new(HashMap::new()));
     let written = Arc::clone(&values);
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (key, value) = (key.to_owned(), format!("stored by {peer}"));
         asking.request(&peer, Put { key, value }).await?;
     }
-    // Any peer may have the value, so an answer without one does not stop the search.
+    // Any peer may have the value, so an answer without it does not stop the search.
     for key in ["north", "south", "east"] {
         let any = asking.any(Get(key.to_owned()));
         match any.accept(|Value(value)| value.is_some()).send().await {

@@ -30,7 +30,7 @@ impl Parse for Size {
 
 /// Parses an expression that ends at a comma or at the brace of the set.
 ///
-/// The brace must not be parsed: after the name of a constant, it would be the start of a struct.
+/// The brace must not be parsed: after the name of a constant, it would begin a struct literal.
 fn expression(input: ParseStream<'_>) -> Result<Expr> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {

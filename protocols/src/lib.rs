@@ -12,7 +12,7 @@
 //! [`gossip`] is not a subprotocol. It uses [`peermux::comm`] to spread messages to all identities
 //! of a network.
 //!
-//! Each protocol has one cheap handle for a whole node. Register a clone with
+//! Each protocol has one handle for a whole node, which is cheap to clone. Register a clone with
 //! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and keep one in the application:
 //!
 //! ```
@@ -50,7 +50,7 @@ mod mutex;
 pub use client::{ClientError, Totals};
 
 /// Returns the maximum size in bytes of a message that this node makes for `peer`. The limit is
-/// `most`; for a peer without a loopback address it is at most `for_strangers`.
+/// `most`; for a peer whose address is not a loopback address it is at most `for_strangers`.
 fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
     let is_stranger = |addr: std::net::SocketAddr| !addr.ip().is_loopback();
     if peer.remote_addr().is_some_and(is_stranger) {

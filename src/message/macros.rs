@@ -82,7 +82,7 @@
 /// | tuples of up to eight | a list |
 /// | a struct with `#[derive(RlpValue)]` | a list of its fields, with the same attributes |
 /// | `Box<T>` | the same as `T` |
-/// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr`, [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of that length |
+/// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr`, [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of the address, the id or the key |
 /// | [`Raw`](crate::rlp::Raw) | any value, in its encoded form |
 /// | [`Foreign<T>`](crate::rlp::Foreign) | a type of the `rlp` crate's traits |
 ///

@@ -45,7 +45,7 @@ impl fmt::Debug for Message {
 ///
 /// The messages are raw [`Message`]s, or an enum made with [`messages!`](crate::messages).
 pub trait WireMessage: Sized + Send + 'static {
-    /// The number of codes of a typed set; `None` if the protocol defines it.
+    /// The number of codes of a typed set; `None` for raw messages.
     const LENGTH: Option<u64>;
 
     /// The message's code, relative to the protocol.
@@ -174,8 +174,8 @@ impl fmt::Display for MessageError {
 }
 
 impl Error for MessageError {
-    /// A `transparent` wrapper of this error does not show it in the chain of sources. `Breach`
-    /// remains in the chain and still shows that the remote is at fault.
+    /// Returns `Breach`, which shows that the remote is at fault. If another error wraps this one
+    /// as `transparent`, the chain of sources omits this one, but still contains `Breach`.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&Breach)
     }

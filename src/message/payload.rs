@@ -42,7 +42,7 @@ pub fn encode_message(message: &impl Payload, spare: Option<&Spare>) -> Bytes {
 /// Encodes a payload of about `size` bytes that is sent immediately.
 ///
 /// A small payload goes into memory that the payloads of a thread share. A large payload goes into
-/// memory that another one has left in `spare`.
+/// memory that an earlier payload has left in `spare`, if there is any.
 pub fn encode_shared(
     size: usize,
     spare: Option<&Spare>,

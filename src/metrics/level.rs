@@ -1,6 +1,6 @@
 use super::Gauge;
 
-/// Raises a gauge by one until it is dropped.
+/// Raises a gauge by one until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Level(Gauge);
 

@@ -8,8 +8,8 @@
 //! [`guide::metrics`](crate::guide::metrics) shows the same table and the questions that the
 //! metrics answer.
 //!
-//! Labels have values from closed sets, or the names of protocols that this node has registered, so
-//! a remote cannot add a time series. If several servers run in one process,
+//! Labels have values from closed sets, or names that this node's program chooses, such as those of
+//! its protocols, so a remote cannot add a time series. If several servers run in one process,
 //! [`ServerBuilder::metrics_label`](crate::ServerBuilder::metrics_label) distinguishes their
 //! series.
 

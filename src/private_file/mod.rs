@@ -165,7 +165,8 @@ fn private() -> OpenOptions {
     options
 }
 
-/// The temporary name of an incomplete file, next to its final name. Dropping it removes the file.
+/// The temporary name of an incomplete file, next to its final name. Dropping this value removes
+/// the file.
 #[derive(Debug)]
 pub(crate) struct Unfinished(PathBuf);
 

@@ -33,11 +33,10 @@ pub struct AnyPeer<'a, R: Request> {
 impl<M: RequestMessages> Requests<M> {
     /// Returns a request that is sent to one peer after another until one answers.
     ///
-    /// Peers with a free slot come first. Among peers with a free slot, those with the fewest
-    /// timeouts in a row come first, and among equals the fastest. A peer that has not been asked
-    /// before counts as fast. If no other peer is left, a peer whose protocol is still in its
-    /// handshake is asked. Like [`request`](Self::request), the request then waits for the
-    /// handshake.
+    /// Peers with a free slot come before others, then those with fewer timeouts in a row, then
+    /// those that answer faster. A peer that has not been asked before counts as fast. If no other
+    /// peer is left, a peer whose protocol is still in its handshake is asked. Like
+    /// [`request`](Self::request), the request then waits for the handshake.
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {
             requests: self,

@@ -14,7 +14,8 @@ settings! {
         timeout / with_timeout: Duration = Duration::from_secs(10);
         /// The maximum number of open requests to one peer; at least 1. Default: 64.
         max_open / with_max_open: usize = 64, |open: usize| open.max(1);
-        /// What happens to a request while the maximum number is open. Default: [`WhenOpen::Wait`].
+        /// What happens to a request while `max_open` requests are open.
+        /// Default: [`WhenOpen::Wait`].
         when_open / with_when_open: WhenOpen = WhenOpen::Wait;
         /// The largest response in uncompressed bytes. A larger response fails its request.
         /// Default: [`MAX_PAYLOAD`].

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The weight of each new measurement after the first ten.
 const WEIGHT: f64 = 0.1;
 
-/// The requested size divided by the estimated size.
+/// The factor by which a requested size exceeds the estimated size.
 ///
-/// This factor is above 1 to find out whether the peer has become faster.
+/// It is above 1 to find out whether the peer has become faster.
 const GROWTH: f64 = 1.01;
 
 /// How fast a peer answers requests of one type.

@@ -99,8 +99,8 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Defines a protocol with further messages, such as those of its own handshake.
     ///
-    /// `run` runs for each peer, and allows requests by a call of [`BeforeRequests::ready`]. Until
-    /// this call, requests to the peer wait.
+    /// `run` is called for each peer, and calls [`BeforeRequests::ready`] to allow requests. Until
+    /// then, requests to the peer wait.
     pub fn protocol_with<F, Fut>(&self, definition: ProtocolBuilder<M>, run: F) -> Protocol
     where
         F: Fn(Peer, BeforeRequests<M>) -> Fut + Send + Sync + 'static,

@@ -13,7 +13,7 @@ pub struct RequestStats {
     pub cancelled: u64,
     /// Responses that arrived after their request was cancelled or timed out.
     pub late: u64,
-    /// Responses that were not requested, of the wrong type, or too large.
+    /// Responses that were not requested, had the wrong type, or were too large.
     pub unasked: u64,
     /// Requests from the peer that were answered.
     pub served: u64,

@@ -67,8 +67,8 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
 /// Reads consecutive values, e.g. the elements of a list, without copying.
 ///
 /// Each method takes the next value and rejects it if it is not in canonical form. For a list that
-/// is only opened ([`list`](Self::list)) or passed on ([`raw`](Self::raw)), it checks only the
-/// header.
+/// is only opened ([`list`](Self::list)) or passed on ([`raw`](Self::raw)), the method checks only
+/// the header.
 ///
 /// ```
 /// use peermux::rlp::{Reader, RlpError};

@@ -10,7 +10,7 @@ use crate::time::after;
 
 /// How many bytes each direction holds at either end.
 const PIPE: usize = 64 << 10;
-/// How many pieces of up to [`PIPE`] bytes are in transit in each direction.
+/// How many pieces of up to [`PIPE`] bytes can be in transit in each direction.
 const UNDER_WAY: usize = 64;
 
 /// Returns the two ends of an in-memory stream with a latency.

@@ -114,7 +114,7 @@ impl Replay {
 
     /// Sends all remaining messages, with payloads of zeros.
     ///
-    /// Returns how many were sent, which is fewer if the peer closes.
+    /// Returns how many were sent: all of them, unless the peer closes.
     pub async fn run(&mut self) -> usize {
         self.run_with(|message| Bytes::from(vec![0; message.size]))
             .await

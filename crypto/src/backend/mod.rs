@@ -50,7 +50,7 @@ impl Backend {
         all.collect()
     }
 
-    /// Permutes `state`, then adds each of `blocks` and permutes `state` again.
+    /// Permutes `state`. Then, for each of `blocks`, adds the block and permutes `state` again.
     pub(crate) fn absorb(self, state: &mut Lanes, blocks: &[[u8; RATE]]) {
         match self {
             Self::Plain => plain::absorb(state, blocks),
@@ -128,8 +128,8 @@ pub(crate) fn add(state: &mut [u64], block: &Block) {
 mod tests {
     use super::*;
 
-    /// Keccak-f\[1600\] of zeroes, then of that result: the reference implementation's test
-    /// vectors.
+    /// Keccak-f\[1600\] of zeroes, a test vector of the reference implementation. So is the next
+    /// constant, which is Keccak-f of this result.
     const ZEROES_PERMUTED: Lanes = [
         0xf125_8f79_40e1_dde7,
         0x84d5_ccf9_33c0_478a,
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// Two states that differ only in the part that a block is added to.
+    /// Uses two states that differ only in the part to which a block is added.
     #[test]
     fn permutes_two_states_without_mixing_them() {
         let state = ZEROES_PERMUTED;

@@ -13,7 +13,8 @@ use crate::mutex::Mutex;
 #[derive(Debug)]
 pub(super) struct BenchConnection {
     pub(super) sender: ProtocolSender<BenchMessage>,
-    /// Held while Data is sent. So this side's own Data and an answer to an Ask never mix.
+    /// A lock that is held while Data is sent. So this side's own Data never mixes with Data that
+    /// answers an Ask.
     pub(super) data: Turn<()>,
     pub(super) ask: Question<Arriving, Answer>,
     pub(super) echo: Question<(), Bytes>,
@@ -24,7 +25,7 @@ pub(super) struct BenchConnection {
     arrived: AtomicU64,
 }
 
-/// Data received since the last Flush while an Ask is open.
+/// Data received while an Ask is open, since the last Flush.
 ///
 /// If a Done follows, these Data answer the Ask. If a Flush follows, they come from a measurement
 /// by the remote.

@@ -28,7 +28,7 @@ pub struct Client {
     done: Arc<AtomicU64>,
 }
 
-/// The result of a measurement, after it was verified.
+/// The verified result of a measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measured {
@@ -38,7 +38,7 @@ pub struct Measured {
     pub size: usize,
     /// The time from the first message to the last answer.
     pub elapsed: Duration,
-    /// The duration of each round trip, shortest first; empty for other measurements.
+    /// The duration of each round trip, shortest first; empty if no round trips were measured.
     pub round_trips: Vec<Duration>,
 }
 
@@ -63,7 +63,8 @@ impl Client {
     /// Sends `count` Data of `size` bytes and verifies the peer's Stats.
     ///
     /// # Cancel safety
-    /// Data that a dropped call has sent count towards the next call's Stats.
+    /// If a call is dropped, the Data that it has sent can appear in the Stats for the next call,
+    /// which then fails.
     ///
     /// # Errors
     /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
@@ -168,7 +169,8 @@ impl Client {
         Ok(took)
     }
 
-    /// Bounds the wait for a turn. Without a bound the wait would never end if an answer were lost.
+    /// Runs `step`, which waits for a turn and sends a request, with a time limit. Without the
+    /// limit it would wait forever if the answer to the previous request were lost.
     async fn within_limit<R>(
         &self,
         step: impl Future<Output = Result<R, ClientError>>,
@@ -231,7 +233,7 @@ impl Measured {
 
     /// Returns the round trip time at quantile `part`, from 0 to 1.
     ///
-    /// Returns `None` without round trips.
+    /// Returns `None` if no round trips were measured.
     #[must_use]
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         let last = self.round_trips.len().checked_sub(1)?;

@@ -19,9 +19,9 @@
 //!
 //! Both sides serve and measure at the same time. Asks are answered in order. A side continues to
 //! read while it streams, so both can ask for any amount at once. Data that answers an Ask does not
-//! count towards the asker's Stats. This implementation therefore never mixes the two kinds of
-//! Data. It sends its own Data and their Flush first and its answer to an Ask with the Done
-//! afterwards, or the other way round.
+//! count towards the Stats of the side that asked. This implementation therefore never mixes Data
+//! that answers an Ask with Data of its own measurements. It sends either its own Data and their
+//! Flush first, or the answer to the Ask with its Done.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -67,7 +67,7 @@ pub struct Config {
 impl Config {
     /// Maximum size of a message: 16 MiB − 1 KiB.
     ///
-    /// The margin is for incompressible data, which grows slightly.
+    /// The margin is for incompressible data, which compression makes slightly larger.
     pub const MAX_SIZE: usize = (16 << 20) - (1 << 10);
 
     /// Sets the maximum number of messages in one Ask.
@@ -91,8 +91,9 @@ impl Config {
 
     /// Sets the maximum size in bytes of a message for a stranger.
     ///
-    /// A stranger is a peer without a loopback address. A stranger that sends an Ask or Echo above
-    /// the limit is disconnected. Default: 64 KiB, so that a tiny request costs little.
+    /// A stranger is a peer whose address is not a loopback address. A stranger that sends an Ask
+    /// or Echo above the limit is disconnected. Default: 64 KiB, so that a stranger's tiny request
+    /// costs this node little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;

@@ -156,7 +156,7 @@ fn above_ceiling(ask: &BenchMessage) -> MessageError {
 }
 
 /// Queues a message without waiting. `to` always has room, because each message in it counts
-/// towards the bounds of the protocol's queue, and that queue is no larger.
+/// towards the bounds of the protocol's queue, and `to` is as large as that queue.
 async fn queue(
     to: &mpsc::Sender<Received<BenchMessage>>,
     message: Received<BenchMessage>,

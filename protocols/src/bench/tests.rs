@@ -15,7 +15,7 @@ fn bench() -> Bench {
     Bench::new(Config::default())
 }
 
-/// A node without time limits, which a busy machine may exceed while it moves megabytes.
+/// A node without time limits, because a busy machine may move megabytes slowly.
 fn patient(bench: &Bench) -> Settings {
     let never = Duration::MAX;
     let config = PeerConfig::default()

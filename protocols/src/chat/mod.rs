@@ -9,11 +9,12 @@
 //! Strings are UTF-8. A node passes each new line on to all its peers except the one that sent it,
 //! so the line also reaches nodes that are connected only through others. Lines with the same
 //! nonce, name and text count as one line; the last 4096 are remembered. The lines of a History are
-//! remembered but not passed on. Lines on one path keep their order; a line on another path may
-//! overtake them. Names are not verified: neither a peer's own name nor the names in lines that the
-//! peer passes on. If a message is out of order or its length is not allowed, the peer is
-//! disconnected with [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts
-//! are returned as sent: remove control characters before you print them to a terminal.
+//! remembered but not passed on. Lines that travel through the same nodes keep their order; a line
+//! on another path may overtake them. Names are not verified: neither a peer's own name nor the
+//! names in lines that the peer passes on. If a message is out of order or its length is not
+//! allowed, the peer is disconnected with
+//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts are returned as
+//! sent: remove control characters before you print them to a terminal.
 //!
 //! A peer that does not accept a line within the [patience](Config::with_patience) is disconnected.
 //! An application that does not read its [`Events`] stalls its chat connections, which eventually

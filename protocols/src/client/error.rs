@@ -29,7 +29,7 @@ pub enum ClientError {
         /// The limit.
         limit: u64,
     },
-    /// Totals that the peer reported or this side counted are wrong.
+    /// The totals that the peer reported, or those that this side counted, are wrong.
     #[error("{what}: expected {expected}, got {got}")]
     Mismatch {
         /// What was compared.

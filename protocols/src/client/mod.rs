@@ -1,4 +1,4 @@
-//! The parts that the client handles of `echo` and `bench` share.
+//! The parts that the clients of `echo` and `bench` share.
 
 mod error;
 mod question;

@@ -39,7 +39,7 @@ impl<C: Connection> Registry<C> {
         }
     }
 
-    /// Waits until the protocol `capability` runs with `peer`, which is soon after a dial returns.
+    /// Waits until the protocol `capability` runs with `peer`. That is soon after a dial returns.
     pub(crate) async fn find(
         &self,
         peer: &Peer,

@@ -81,7 +81,7 @@ pub struct Status {
     pub fork_id: ForkId,
     /// The hash of the newest block.
     pub head: Hash,
-    /// In `eth/68`: the sum of all difficulties up to that block.
+    /// In `eth/68`: the sum of all difficulties up to the newest block.
     pub total_difficulty: Option<u128>,
     /// From `eth/69` on: the first and last block whose body and receipts the node has.
     pub blocks: Option<(u64, u64)>,

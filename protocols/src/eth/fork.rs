@@ -1,7 +1,8 @@
-//! Fork identifiers: which chain a node is on, and how far.
+//! Fork identifiers: which chain a node is on, and which forks it has passed.
 //!
-//! Fork identifiers follow [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124). For forks by time,
-//! they follow [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
+//! Fork identifiers follow [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124). For forks that
+//! happen at a time instead of a block number, they follow
+//! [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
 
 use std::fmt;
 
@@ -90,8 +91,8 @@ pub enum ForkError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkFilter {
     genesis: Hash,
-    /// `blocks` and `times` are ascending, without duplicates, and without forks up to the genesis
-    /// block.
+    /// `blocks` and `times` are ascending and without duplicates. They omit forks that are part of
+    /// the genesis block.
     blocks: Vec<u64>,
     times: Vec<u64>,
 }
@@ -109,7 +110,7 @@ impl ForkFilter {
 
     /// Sets the block numbers of the chain's forks, in any order.
     ///
-    /// Forks at block 0 are part of the genesis and are ignored.
+    /// Forks at block 0 are part of the genesis block and are ignored.
     #[must_use]
     pub fn with_blocks(mut self, blocks: impl IntoIterator<Item = u64>) -> Self {
         self.blocks = in_order(blocks, 0);
@@ -141,10 +142,10 @@ impl ForkFilter {
         }
     }
 
-    /// Checks a remote's identifier; `block` and `time` are of this node's newest block.
+    /// Checks a remote's identifier; `block` and `time` are those of this node's newest block.
     ///
     /// # Errors
-    /// [`ForkError`] if the two are incompatible.
+    /// [`ForkError`] if the remote's identifier is incompatible with this node's.
     pub fn check(&self, block: u64, time: u64, remote: ForkId) -> Result<(), ForkError> {
         let passed = self.passed(block, time);
         if self.checksum(passed) == remote.checksum {
@@ -161,12 +162,13 @@ impl ForkFilter {
         let all = self.blocks.len().saturating_add(self.times.len());
         let theirs = (0..=all).find(|&count| self.checksum(count) == remote.checksum);
         match theirs {
-            // The remote has passed fewer forks than this node, so it must know the next of them.
+            // The remote has passed fewer forks than this node, so its next fork must be the one
+            // that this node passed next.
             Some(count) if count < passed && self.fork(count) != Some(remote.next) => {
                 Err(ForkError::RemoteStale)
             }
-            // The remote has passed fewer forks and knows the next one, or this node has passed
-            // fewer.
+            // The remote has passed fewer forks and knows the next one, or the remote has passed
+            // more.
             Some(_) => Ok(()),
             None => Err(ForkError::Incompatible),
         }
@@ -180,7 +182,7 @@ impl ForkFilter {
         self.forks().nth(index)
     }
 
-    /// Returns how many forks a node has passed before the first fork ahead.
+    /// Returns how many forks come before the first one that a node has not passed.
     fn passed(&self, block: u64, time: u64) -> usize {
         let blocks = self.blocks.iter().map(|&fork| fork <= block);
         let times = self.times.iter().map(|&fork| fork <= time);

@@ -2,8 +2,8 @@
 //!
 //! This implementation does not maintain a chain: it is for crawlers, relays and test tools.
 //!
-//! Peers first exchange the chains that they are on; a peer on another chain is refused. After
-//! that, peers announce blocks and transactions and request headers. This node reports the
+//! Each peer first sends which chain it is on; a peer on another chain is refused. After that,
+//! peers announce blocks and transactions, and request headers. This node reports the
 //! announcements as [`Event`]s. Requests for bodies, receipts and transactions get empty answers.
 //!
 //! | code | name | payload | meaning |

@@ -134,19 +134,19 @@ impl Eth {
         Ok(V::headers(response))
     }
 
-    /// Returns the requests of `eth/68`, for bodies, receipts and transactions.
+    /// Returns the handle for `eth/68` requests, e.g. for bodies, receipts and transactions.
     #[must_use]
     pub fn requests68(&self) -> &Requests<Eth68> {
         &self.shared.requests.requests68
     }
 
-    /// Returns the requests of `eth/69`.
+    /// Returns the handle for `eth/69` requests.
     #[must_use]
     pub fn requests69(&self) -> &Requests<Eth69> {
         &self.shared.requests.requests69
     }
 
-    /// Returns the requests of `eth/70`.
+    /// Returns the handle for `eth/70` requests.
     #[must_use]
     pub fn requests70(&self) -> &Requests<Eth70> {
         &self.shared.requests.requests70
@@ -170,7 +170,7 @@ impl Eth {
         self.shared.chain.lock().clone()
     }
 
-    /// Sets the newest block for future peers.
+    /// Sets the newest block, for handshakes with future peers.
     ///
     /// Send connected peers a `BlockRangeUpdate` through
     /// [`Server::broadcast`](peermux::Server::broadcast).

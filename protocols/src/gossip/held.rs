@@ -7,10 +7,10 @@ use peermux::comm::PeerId;
 use super::message::MessageId;
 
 /// Values that each have a weight, a sender and an author. [`crowded`](Self::crowded) returns the
-/// value to evict next: it takes the sender with the largest sum of weights, among that sender's
-/// values the author with the largest sum, and of that author the oldest value. So a sender that
-/// floods evicts its own values, not those of other senders. An author that floods through honest
-/// senders evicts its own values, not those of other authors.
+/// value to evict next. It takes the sender with the largest sum of weights. Among that sender's
+/// values it takes the author with the largest sum, and then that author's oldest value. So a
+/// sender that floods evicts its own values, not those of other senders. An author that floods
+/// through honest senders evicts its own values, not those of other authors.
 #[derive(Debug)]
 pub(super) struct Held<V> {
     /// The minimum weight of a value when senders and authors are compared.

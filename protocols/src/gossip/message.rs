@@ -10,14 +10,14 @@ pub(super) const DATA: u64 = 0x676f_0203;
 
 /// Maximum number of ids in one message.
 pub(super) const MAX_IDS: usize = 1024;
-/// Maximum number of answers to one Request, which equals comm's queue of answers.
+/// Maximum number of answers to one Request: the size of comm's queue of answers.
 pub(super) const MAX_ANSWERS: usize = 64;
 /// Maximum lengths of an identity and a signature in bytes, as in comm.
 const MAX_IDENTITY: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4 << 10;
 
-/// Byte strings of this length and more have separate length bytes in RLP. The number of these
-/// bytes is added to `LONG_STRING`.
+/// Byte strings of this length and more have separate length bytes in RLP. The first byte of their
+/// header is `LONG_STRING` plus the number of these length bytes.
 const LONG: usize = 56;
 const LONG_STRING: u8 = 0xb7;
 
@@ -127,8 +127,8 @@ impl Gossiped {
 }
 
 /// Appends a byte string. Long strings are not appended by the `rlp` crate, because it copies byte
-/// by byte, which took most of the time of a Request. Short strings are appended by the crate,
-/// which knows that some of them have no header.
+/// by byte, which took most of the time of answering a Request. Short strings are appended by the
+/// crate, which knows that some of them have no header.
 fn append_string(out: &mut RlpStream, string: &Bytes) {
     if string.len() < LONG {
         out.append(string);

@@ -8,7 +8,7 @@
 //! | tag | name | payload | meaning |
 //! |---|---|---|---|
 //! | 0x676f0201 | Digest | `[pull, [id, …]]` | the sender has these messages; with `pull` = 1 the receiver answers with its own Digest, with `pull` = 0 |
-//! | 0x676f0202 | Request | `[id, …]` | the receiver answers with a Data for each of these that it has, while its queue has room |
+//! | 0x676f0202 | Request | `[id, …]` | the receiver answers with a Data for each of these messages that it has, while its queue of answers has room |
 //! | 0x676f0203 | Data | `[identity, sequence, written, content, signature]` | one message |
 //!
 //! This is version 2, which is the third byte of the tags. An id has 40 bytes: the author's id, and
@@ -31,10 +31,11 @@
 //! # Limits
 //!
 //! A node keeps a limited number of messages and bytes. If there is no room for a new message, the
-//! node evicts a message of the peer that has delivered the most. Among these, it evicts the oldest
-//! message by the author with the most. So a peer that floods evicts its own messages first. The
-//! same rule applies to two sets of ids. The ids of evicted messages are remembered so that these
-//! messages are not accepted again. The ids of requested messages are remembered for a few rounds.
+//! node evicts a message from the peer that has delivered the most. Among that peer's messages, it
+//! takes the author with the most, and evicts this author's oldest message. So a peer that floods
+//! evicts its own messages first. The same rule applies to two sets of ids. The ids of evicted
+//! messages are remembered so that these messages are not accepted again. The ids of requested
+//! messages are remembered for a few rounds.
 //!
 //! One Request is answered with at most 64 messages and 4 MiB, each message once, and only while
 //! the queue of answers has room. The rest can be requested in the next round.

@@ -120,8 +120,8 @@ impl Gossip {
             peers: Mutex::default(),
             feed: Demux::new(),
             counters: Counters::default(),
-            // The numbers start at random, because a node that restarts with its old identity must
-            // not reuse one.
+            // The first number is random, because a node that restarts with its old identity must
+            // not reuse a number.
             sequence: AtomicU64::new(rand::rng().random::<u64>() >> 1),
         });
         let (last, ended) = watch::channel(());

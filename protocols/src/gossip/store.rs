@@ -1,7 +1,7 @@
 //! The bounded set of messages of one node, as a state machine over time.
 //!
-//! Times of writing and the expiry are durations since 1970. Times of requests use the monotonic
-//! clock.
+//! Times of writing, and the current time that they are compared with, are durations since 1970.
+//! Times of requests use the monotonic clock.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::message::{MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 
 /// How many ids of evicted messages are remembered, per message that may be kept.
 const SEEN_FACTOR: usize = 4;
-/// How many rounds a sender has to answer a request before a repetition. A different sender may be
+/// How many rounds pass before a request to the same sender is repeated. A different sender may be
 /// asked in the next round already, so a sender cannot delay a message by announcing it first.
 const PATIENCE: u32 = 4;
 /// The approximate memory of a message in bytes, without its byte strings.
@@ -154,9 +154,9 @@ impl Store {
     }
 
     /// Returns those of `ids` to request from `sender`, and records them as requested. An id is
-    /// returned at most once per round, and at most as many ids as one Request is answered with. If
-    /// too many ids are recorded, one of the sender with the most is removed; if that is `sender`,
-    /// no further id is returned.
+    /// returned at most once per round. One call returns at most as many ids as one Request is
+    /// answered with. If too many ids are recorded, an id of the sender with the most recorded ids
+    /// is removed. If that sender is `sender`, no further id is returned.
     pub(super) fn missing(
         &mut self,
         sender: PeerId,

@@ -264,7 +264,7 @@ fn id(byte: u8, sequence: u64) -> MessageId {
     MessageId::new(author(byte), sequence)
 }
 
-/// Inserts a message by author `by` from `sender` that takes `size` bytes.
+/// Inserts a message of `size` bytes by the author `by`, received from `sender`.
 fn insert(store: &mut Store, sender: u8, by: u8, sequence: u64, size: usize) -> bool {
     let message = Signed {
         identity: vec![0; size / 2].into(),

@@ -8,7 +8,7 @@ use crate::rlp::RlpError;
 /// 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError(
-    // Boxed, because errors are rare: the result of reading a number then takes two words.
+    // Boxed, so that the result of reading a number takes only two machine words. Errors are rare.
     Box<Inner>,
 );
 

@@ -35,10 +35,10 @@ impl Memory {
 /// Reads consecutive values of a payload, e.g. the elements of a list.
 ///
 /// Byte strings read with [`bytes`](Self::bytes) share the payload's memory. The heap memory of
-/// other values is counted with [`charge`](Self::charge), so that a payload cannot grow to many
-/// times its size. Lists, strings and boxes call `charge` themselves. All values of a payload
-/// together may take 4 MiB plus eight bytes for each byte of the payload, unless its protocol sets
-/// `max_memory` (see [`messages!`](crate::messages)).
+/// other values is counted with [`charge`](Self::charge), so that the values of a payload cannot
+/// take many times its size. Lists, strings and boxes call `charge` themselves. All values of a
+/// payload together may take 4 MiB plus eight bytes for each byte of the payload, unless its
+/// protocol sets `max_memory` (see [`messages!`](crate::messages)).
 #[derive(Debug, Clone)]
 pub struct ValueReader<'a> {
     items: Reader<'a>,

@@ -149,7 +149,7 @@ fn optional_fields_at_the_end_may_be_omitted() {
         Later::from_rlp(&gap),
         Ok(later(Some(0), Some([1; 4]), None))
     );
-    // The type of the last field does not accept the empty string.
+    // The last field here is `root`, whose type does not accept the empty string.
     assert_eq!(
         refused::<Later>(&[0xc3, 2, 7, 0x80]),
         "root: expected a byte string of 4 bytes, got 0"
@@ -230,7 +230,7 @@ fn values_stay_within_the_memory_limit() {
     let limit = (4 << 20) + 8 * empties.len();
     let error = Vec::<Bytes>::from_rlp(&empties).unwrap_err();
     assert_eq!(error.problem(), RlpError::Memory { limit });
-    // The same payload fits as numbers, and so do fewer items.
+    // The same payload fits as numbers, and so does a payload of fewer items.
     assert!(Vec::<u64>::from_rlp(&empties).is_ok());
     assert!(Vec::<Bytes>::from_rlp(&vec![Bytes::new(); 1 << 16].to_rlp()).is_ok());
     // The memory of nested lists is added up.

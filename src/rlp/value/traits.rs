@@ -56,7 +56,7 @@ use crate::rlp::{RlpError, check_exact};
 /// | attribute | meaning |
 /// |---|---|
 /// | on a field: `#[rlp(max = N)]` | a list of more than `N` items, or a string of more than `N` bytes, is rejected before it is built |
-/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is omitted if all fields after it are |
+/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is omitted if all fields after it are omitted too |
 /// | on a struct with one field: `#[rlp(transparent)]` | the value is the field itself, not a list of it |
 /// | on a struct: `#[rlp(crate = path)]` | the path of the `peermux` crate, if it is renamed |
 ///

@@ -12,8 +12,8 @@ const RINKEBY: &str = "6341fd3daf94b748c72ced5a5b26028f2474f5f00d824504e4fa37a75
 const GOERLI: &str = "bf7e331f7f7c1dd2e05159666b3bf8bc7a8a3a9eb1d518969eab529dd9b88c1a";
 const SEPOLIA: &str = "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9";
 
-/// Mainnet's forks up to Petersburg, the newest fork in the EIP. Constantinople has the same block
-/// number.
+/// Mainnet's forks up to Petersburg, the newest fork in the EIP. Constantinople and Petersburg have
+/// the same block number.
 const MAINNET_THEN: [u64; 8] = [
     1_150_000, 1_920_000, 2_463_000, 2_675_000, 4_370_000, 7_280_000, 7_280_000, 0,
 ];
@@ -223,7 +223,7 @@ fn judgements_of_the_eip() {
         (7_279_999, 0x5cdd_c0e1, 0, Err(Incompatible)),
         // The remote is on another chain.
         (7_987_396, 0xafec_6b27, 0, Err(Incompatible)),
-        // The remote announces a fork whose block or time this node has passed without it.
+        // The remote announces a fork whose block or time this node has passed without forking.
         (88_888_888, 0x668d_b0af, 88_888_888, Err(Incompatible)),
         (7_279_999, 0xa00b_c324, 7_279_999, Err(Incompatible)),
     ];
@@ -258,7 +258,7 @@ fn judgements_with_forks_by_time() {
         // The remote has passed fewer forks and does not know the next one.
         (20_000_000, 1_681_338_455, 0xf0af_d0e3, 0, Err(RemoteStale)),
         (21_000_000, 1_710_338_135, 0xdce9_6c2d, 0, Err(RemoteStale)),
-        // The remote announces a fork whose block or time this node has passed without it.
+        // The remote announces a fork whose block or time this node has passed without forking.
         (888_888_888, 1_660_000_000, 0xf0af_d0e3, 1_660_000_000, Err(Incompatible)),
         (19_999_999, 1_667_999_999, 0xf0af_d0e3, 1_667_999_999, Err(Incompatible)),
         (88_888_888, 8_888_888_888, 0x07c9_462e, 8_888_888_888, Err(Incompatible)),

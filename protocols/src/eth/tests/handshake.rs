@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::version::Version;
 use super::*;
 
-/// A change to a Status and the resulting disconnect reason and error.
+/// A change to a Status, and the disconnect reason and the error that result.
 type Wrong = (
     fn(&mut Status),
     DisconnectReason,
