@@ -61,8 +61,8 @@ impl Config {
 
     /// Sets the maximum size in bytes of a stranger's request.
     ///
-    /// A stranger is a peer without a loopback address. A stranger that sends a larger request is
-    /// disconnected. Default: 64 KiB, so that a tiny compressed request costs little.
+    /// A stranger is a peer whose address is not a loopback address. A stranger that sends a larger
+    /// request is disconnected. Default: 64 KiB, so that a tiny compressed request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
