@@ -53,10 +53,10 @@ impl Arena {
 /// waiting byte could hold a whole chunk.
 ///
 /// A payload is not copied if it directly follows the previous payload in memory, or if the queue
-/// was empty. Nor is it copied if payloads of half a chunk have arrived since the queue last
-/// accepted a payload from another chunk. Any other payload is copied into the queue's own chunks.
-/// All chunks of a queue therefore take at most three times the bytes of its payloads, plus two
-/// chunks.
+/// was empty. Nor is it copied if payloads of half a chunk in total have arrived since the queue
+/// last accepted a payload from another chunk. Any other payload is copied into the queue's own
+/// chunks. All chunks of a queue therefore take at most three times the bytes of its payloads, plus
+/// two chunks.
 #[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {

@@ -90,8 +90,8 @@ impl<T: Clone + Send + 'static> EventStream<T> {
     /// # Errors
     /// [`Missed`] in place of lost events.
     pub fn try_recv(&mut self) -> Option<Result<T, Missed>> {
-        // `unconstrained` is needed: without it, a task that has used up its budget would not get
-        // the event.
+        // `unconstrained` is needed: without it, a task that has used up its tokio budget would not
+        // get the event.
         unconstrained(self.next()).now_or_never().flatten()
     }
 }

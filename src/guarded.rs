@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::FutureExt;
 
-/// Calls `code`, which is named `what` in the log. Returns `None` if the code panics; what it has
-/// changed up to that point remains changed.
+/// Calls `code`, which is named `what` in the log. Returns `None` if the code panics; the changes
+/// that it made before the panic remain.
 pub(crate) fn caught<T>(what: &str, code: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(code));
     result.map_err(|panic| report(what, &*panic)).ok()

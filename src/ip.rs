@@ -36,7 +36,7 @@ pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// The first address of the network of `bits` bits that contains `ip`.
+/// The first address of the network around `ip` with a prefix of `bits` bits.
 pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => {
@@ -67,8 +67,8 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
     sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
-/// The network of an address, with `v4` or `v6` bits, depending on its family. An IPv4 address
-/// mapped into IPv6 counts as IPv4.
+/// The network of an address, with a prefix of `v4` bits for IPv4 and `v6` bits for IPv6. An IPv4
+/// address mapped into IPv6 counts as IPv4.
 #[cfg(any(feature = "addrbook", feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
     let ip = ip.to_canonical();

@@ -1,9 +1,9 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! Only this file knows which crate computes the hash. On x86-64 with the feature `vector`, it is a
-//! crate that computes digests side by side in vector registers. With `asm`, the hash is computed
-//! by published assembly code if there is some for the processor. Otherwise it is computed in plain
-//! Rust.
+//! Only this file knows which crate computes the hash. On x86-64 with the feature `vector`, the
+//! crate computes digests side by side in vector registers. With the feature `asm`, published
+//! assembly code computes the hash if such code exists for the processor. Otherwise the hash is
+//! computed in plain Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
 pub(crate) use peermux_crypto::Keccak256;
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(keccak256(&[b"ab", b"", b"c"]), keccak256(&[b"abc"]));
     }
 
-    /// One step with a running state.
+    /// One operation on a running state.
     #[derive(Debug, Clone)]
     enum Step {
         Update(Vec<u8>),
@@ -122,7 +122,7 @@ mod tests {
         }};
     }
 
-    /// The same digests, computed in plain Rust only.
+    /// Returns the digests that `digests!` should return, computed in plain Rust only.
     fn plain_digests(steps: &[Step]) -> Vec<[u8; 32]> {
         let mut state = sha3::Keccak256::default();
         let digest = |state: &sha3::Keccak256| sha3::Digest::finalize(state.clone()).into();

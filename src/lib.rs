@@ -39,8 +39,8 @@
 //!
 //! # Debug builds
 //!
-//! Unoptimised cryptography makes a debug build ten times slower. Copy these lines into your
-//! `Cargo.toml`:
+//! Unoptimised cryptography makes a debug build ten times slower. To optimise the dependencies,
+//! copy these lines into your `Cargo.toml`:
 //!
 //! ```toml
 //! [profile.dev.package."*"]

@@ -1,7 +1,8 @@
 //! Text from remotes, made safe for terminals and logs.
 
 /// Returns the first `most` characters of a remote's text, safe to print in one line. Characters
-/// that a terminal may interpret as a command, or that move later text elsewhere, are replaced.
+/// that a terminal may interpret as a command, or that change the position of later text, are
+/// replaced.
 pub(crate) fn printable(text: &str, most: usize) -> String {
     let safe = |char| {
         if is_hostile(char) {
@@ -13,8 +14,9 @@ pub(crate) fn printable(text: &str, most: usize) -> String {
     text.chars().take(most).map(safe).collect()
 }
 
-/// Whether a terminal may obey a character. Such characters are control characters, line and
-/// paragraph separators, and the marks, embeddings and isolates of the [bidirectional algorithm].
+/// Whether a terminal may interpret a character as a command. Such characters are control
+/// characters, line and paragraph separators, and the marks, embeddings and isolates of the
+/// [bidirectional algorithm].
 ///
 /// [bidirectional algorithm]: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 fn is_hostile(char: char) -> bool {

@@ -15,15 +15,15 @@ const LARGEST: usize = 2 << 20;
 /// Buffers of large payloads, for all connections of a server.
 ///
 /// Without this reuse, the allocator returns blocks of this size to the operating system and
-/// requests them again. The system then clears each page, which costs a tenth of a sender's time at
-/// 1 MiB.
+/// requests them again. The system then clears each page, which takes a tenth of the time that a
+/// sender of 1 MiB payloads spends.
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<BytesMut>>);
 
 impl Spare {
     /// Returns an empty buffer with room for `size` bytes, a kept one if possible. A kept buffer
-    /// with more than twice as much room is not used, because then a queue's bound in bytes would
-    /// lose its meaning.
+    /// with more than twice as much room is not used, because a queue's bound counts the bytes of
+    /// payloads, not the larger buffers that hold them.
     pub(crate) fn buffer(&self, size: usize) -> BytesMut {
         let fits = |buffer: &mut BytesMut| {
             // `try_reclaim` also reclaims bytes that were cut off before a payload.

@@ -25,7 +25,7 @@ const COMMANDS: usize = 64;
 /// Maximum number of events queued for the slowest reader.
 const EVENTS: usize = 1024;
 
-/// Builds a node of discovery; see [`Discv4::builder`].
+/// Builds a discovery node; see [`Discv4::builder`].
 #[derive(Debug)]
 #[must_use]
 pub struct Discv4Builder {
@@ -53,7 +53,7 @@ impl Discv4Builder {
         self
     }
 
-    /// Adds nodes to ping at the start, of which the first 256 are used.
+    /// Adds nodes to ping at the start; only the first 256 are used.
     ///
     /// Pass bootnodes, and the nodes that [`Discv4::worth_keeping`] returned at the end of the last
     /// run.
@@ -83,7 +83,7 @@ impl Discv4Builder {
         self.on(bound.map_err(|source| Discv4Error::Bind { addr, source })?)
     }
 
-    /// Starts on a bound UDP socket, which the node does not share.
+    /// Starts on a bound UDP socket that nothing else uses.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Socket`] if the socket

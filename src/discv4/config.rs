@@ -8,10 +8,10 @@ settings! {
     /// The settings of a [`Machine`](super::Machine), and so of a [`Discv4`](super::Discv4).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Discv4Config {
-        /// Whether nodes of private networks and of this machine take part.
+        /// Whether nodes in private networks and on this computer take part.
         ///
         /// The limits per network and per address do not apply to such nodes. Set this for your own
-        /// private network. Default: no; packets from such addresses are dropped.
+        /// private network. Default: no, which means that packets from such addresses are dropped.
         private_networks / with_private_networks: bool = false;
         /// Time limit for an answer. Default: 500 ms.
         request_timeout / with_request_timeout: Duration = Duration::from_millis(500),
@@ -29,14 +29,14 @@ settings! {
             |time: Duration| time.max(Duration::from_millis(1));
         /// Number of random lookups in a refresh, at most 16. Default: 3.
         random_lookups / with_random_lookups: u32 = 3, |lookups: u32| lookups.min(16);
-        /// Packets per second that are processed for each address.
+        /// Maximum number of packets per second that are processed from each address.
         ///
-        /// Bursts may be twice as large. Default: 50.
+        /// An IPv6 /64 counts as one address. Bursts may be twice as large. Default: 50.
         packets_per_second / with_packets_per_second: u32 = 50;
-        /// Packets per second that are answered for each address that has no endpoint proof.
+        /// Maximum number of Pings per second answered for each address without an endpoint proof.
         ///
-        /// Bursts may be four times as large. A /24 or IPv6 /64 has four times these limits.
-        /// Default: 8.
+        /// An IPv6 /64 counts as one address. Bursts may be four times as large. An IPv4 /24 has
+        /// four times these limits. Default: 8.
         strangers_per_second / with_strangers_per_second: u32 = 8;
     }
 }

@@ -87,7 +87,7 @@ impl Contact {
         self.tcp
     }
 
-    /// Returns the node that `by` named, if it may be contacted.
+    /// Returns the node that `by` named, if that node may be contacted.
     pub(super) fn of_neighbor(neighbor: &Neighbor, by: IpAddr) -> Option<Self> {
         /// Lower ports belong to services such as DNS, which no node may make us contact.
         const LEAST_PORT: u16 = 1025;

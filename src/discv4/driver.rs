@@ -50,7 +50,7 @@ pub(super) struct Driver {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) found: EventFeed<Found>,
     pub(super) observed: EventFeed<Observation>,
-    /// The replies to callers, one for each of their lookups in the machine.
+    /// The reply channel of each caller whose lookup is in progress.
     pub(super) lookups: BTreeMap<RequestId, Reply<LookupDone>>,
     pub(super) records: BTreeMap<RequestId, Reply<NodeRecord>>,
     pub(super) stop: CancellationToken,

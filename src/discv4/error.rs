@@ -73,7 +73,7 @@ pub enum Discv4Error {
         /// The address at which the node was asked.
         addr: SocketAddr,
     },
-    /// None of the asked nodes knows the node that was looked for.
+    /// The lookup did not find the node, or the node did not answer it.
     #[error("node {id} is not found")]
     NotFound {
         /// The node.

@@ -1,4 +1,4 @@
-//! Packets for fuzz targets that a correct sender never makes.
+//! Builds packets that a correct sender never makes, for fuzz targets.
 
 use bytes::Bytes;
 

@@ -30,7 +30,8 @@ pub(super) struct Parts {
 /// The node ends with [`shutdown`](Self::shutdown), or when the last handle is dropped.
 ///
 /// # Cancel safety
-/// All async methods are cancel safe. Requests to other nodes continue, but their results are lost.
+/// All async methods are cancel safe. After a cancellation, requests to other nodes continue, but
+/// their results are lost.
 #[derive(Clone)]
 pub struct Discv4(Parts);
 
@@ -93,8 +94,8 @@ impl Discv4 {
     /// the node up.
     ///
     /// # Errors
-    /// [`Discv4Error::NotFound`] if no asked node knows the node, and the errors of
-    /// [`lookup`](Self::lookup) and [`request_record`](Self::request_record).
+    /// [`Discv4Error::NotFound`] if the lookup does not find the node or the node does not answer
+    /// it, and the errors of [`lookup`](Self::lookup) and [`request_record`](Self::request_record).
     pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         use Discv4Error::{BadRecord, NoAnswer};
         if let Some(contact) = Contact::of_enode(node) {
@@ -132,8 +133,8 @@ impl Discv4 {
     /// Replaces our own record.
     ///
     /// # Errors
-    /// [`Discv4Error::ForeignRecord`] if it is another node's, [`Discv4Error::OldRecord`] if it is
-    /// not newer than the present one, [`Discv4Error::Stopped`] if discovery has ended.
+    /// [`Discv4Error::ForeignRecord`] if the record is another node's, [`Discv4Error::OldRecord`]
+    /// if it is not newer than the present one, [`Discv4Error::Stopped`] if discovery has ended.
     pub async fn set_record(&self, record: NodeRecord) -> Result<(), Discv4Error> {
         self.ask(|reply| Command::SetRecord { record, reply }).await
     }

@@ -9,11 +9,11 @@ use crate::pace::Pace;
 
 /// A rate with bursts for each address, in a table of bounded size.
 ///
-/// For each address one time is kept, which encodes the tokens that the address has spent. There
-/// are two generations of at most `capacity` addresses each. When the young generation is full, it
-/// replaces the old one. So no clean-up takes long, and an address that soon returns is still
-/// remembered. A flood of addresses can evict entries, which gives each evicted address one more
-/// burst.
+/// For each address, the limiter stores a point in time, which encodes the tokens that the address
+/// has spent. There are two generations of at most `capacity` addresses each. When the young
+/// generation is full, it replaces the old one. So no clean-up takes long, and an address that soon
+/// returns is still remembered. A flood of addresses can evict entries, which gives each evicted
+/// address one more burst.
 #[derive(Debug)]
 pub(super) struct Limiter {
     pace: Pace,

@@ -15,8 +15,8 @@ const CANDIDATES: usize = 64;
 
 /// Maximum number of nodes asked in all.
 ///
-/// With honest answers, a lookup asks about 16 nodes and a few more for each step. This maximum
-/// bounds a lookup whose answers contain made-up nodes, each nearer than the last.
+/// With honest answers, a lookup asks about 16 nodes, and a few more on the way to them. This
+/// maximum bounds a lookup whose answers contain made-up nodes, each nearer than the last.
 const ASKED: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Lookup {
         Some(next.contact)
     }
 
-    /// Handles the answer of a node; `nodes` is `None` if there was none.
+    /// Handles the answer of a node; `nodes` is `None` if it did not answer.
     pub(super) fn answered(&mut self, id: &NodeId, nodes: Option<&[Contact]>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let mut asked = self.candidates.iter_mut();
@@ -129,7 +129,7 @@ impl Lookup {
             .collect()
     }
 
-    /// Returns the number of asked nodes, in groups of three, rounded up.
+    /// Returns the number of groups of three nodes that were asked, rounded up.
     pub(super) fn rounds(&self) -> usize {
         self.asked.div_ceil(ALPHA)
     }

@@ -208,7 +208,7 @@ async fn a_sender_that_panics_ends_nothing() {
 #[tokio::test]
 async fn one_socket_serves_both_families() {
     let (key, builder) = prepared(1);
-    // Some systems have no IPv6, or keep the families apart.
+    // Some systems have no IPv6, or keep the address families apart.
     let Ok(both) = builder.bind("[::]:0".parse().unwrap()) else {
         return;
     };

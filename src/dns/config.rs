@@ -10,13 +10,13 @@ settings! {
     pub struct Config {
         /// The maximum depth of the entries that are read.
         ///
-        /// The first entry of each of a list's trees has depth 0. Default: 16.
+        /// In each of a list's two trees, the first entry has depth 0. Default: 16.
         max_depth / with_max_depth: usize = 16;
-        /// How many entries of each of a list's two trees are read.
+        /// Maximum number of entries that are read from each of a list's two trees.
         ///
         /// At least 1. Default: 16,384.
         max_entries / with_max_entries: usize = 1 << 14;
-        /// How many bytes of text of each of a list's two trees are read.
+        /// Maximum bytes of text that are read from each of a list's two trees.
         ///
         /// At least 1. Default: 4 MiB.
         max_bytes / with_max_bytes: usize = 4 << 20;
@@ -39,7 +39,7 @@ settings! {
         sync_timeout / with_sync_timeout: Duration = Duration::from_secs(30 * 60);
         /// How long a walk waits before it looks a list's root up again.
         ///
-        /// After a failure it waits 5 s, then twice as long each time, up to this time. At least 1
+        /// After a failure it waits 5 s, then twice as long each time, up to this value. At least 1
         /// s. Default: 30 min.
         refresh / with_refresh: Duration = Duration::from_secs(30 * 60);
         /// How many texts of entries are cached; each has up to 512 bytes.

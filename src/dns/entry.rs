@@ -12,7 +12,8 @@ const NODE: &str = "enr:";
 /// An entry of a list, below its [`Root`](super::Root).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// `enrtree-branch:` and the hashes of further entries, separated by commas; there may be none.
+    /// `enrtree-branch:` and the hashes of further entries, separated by commas; there may be no
+    /// hashes.
     Branch(Vec<EntryHash>),
     /// A node, in the tree of nodes: the text of its record.
     Node(NodeRecord),

@@ -19,7 +19,7 @@ pub enum EntryError {
         /// The longest that is allowed.
         limit: usize,
     },
-    /// The text does not begin like an entry of this kind.
+    /// The text does not begin like an entry of the expected kind.
     #[error("no entry begins with {found:?}")]
     Unknown {
         /// The beginning of the text.
@@ -164,7 +164,7 @@ pub enum DnsError {
         /// The reason.
         source: EntryError,
     },
-    /// The entry does not have the hash in its name.
+    /// The entry's hash is not the one in its name.
     #[error("{name}: the entry there has the hash {found}")]
     WrongHash {
         /// The name.

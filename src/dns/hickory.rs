@@ -15,7 +15,7 @@ use hickory_resolver::proto::rr::{Name, RData, rdata::TXT};
 
 use super::{LookupError, Resolver};
 
-/// How long a server may take to answer before a server is asked again.
+/// How long a server may take to answer before the resolver asks again.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How many answers are cached, each for as long as its server allows.
@@ -80,7 +80,8 @@ impl DnsResolver {
 
 impl Resolver for DnsResolver {
     async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
-        // The dot marks the name as complete, so that none of the system's domains is appended.
+        // The dot marks the name as complete, so that none of the system's search domains is
+        // appended.
         let name = Name::from_ascii(format!("{name}.")).map_err(LookupError::failed)?;
         let answer = self.0.txt_lookup(name).await.map_err(not_answered)?;
         let records = answer.answers().iter();

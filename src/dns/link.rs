@@ -33,7 +33,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The link to the list at `domain` that `key` signs.
+    /// The link to the list that is at `domain` and signed by `key`.
     #[must_use]
     pub fn new(key: PublicKey, domain: Domain) -> Self {
         Self { domain, key }

@@ -127,7 +127,7 @@ impl List {
     }
 
     /// Sets the root that was read. If a tree is unchanged, the pass through that tree continues,
-    /// except a complete pass that has failed.
+    /// unless the pass is complete and has failed.
     pub(super) fn set_root(&mut self, root: Root, now: Instant, refresh: Duration) {
         self.root_failures = 0;
         self.failures = 0;
@@ -182,8 +182,8 @@ impl List {
     /// Records that an entry was not read.
     ///
     /// The root is looked up again soon if several entries in a row have failed or if nothing else
-    /// is left of a tree, because the root may have changed or the network may recover. If the
-    /// failures continue, the waits before further lookups grow.
+    /// is left to read of a tree, because the root may have changed or the network may recover. If
+    /// the failures continue, the waits before further lookups grow.
     pub(super) fn fail(&mut self, part: Part) {
         self.failures = self.failures.saturating_add(1);
         let Some(pass) = self.pass(part) else {

@@ -186,7 +186,7 @@ impl Machine {
 
     /// Processes a link from one list to another.
     ///
-    /// Only links that are followed are kept, since there may be endless others.
+    /// Only links that are followed are kept, since there may be any number of others.
     fn follow(&mut self, from: &Link, name: &str, to: Link, now: Instant) {
         let limit = self.config.max_trees();
         let known = self.links().any(|known| *known == to);
@@ -335,7 +335,7 @@ fn find_root(link: &Link, texts: &[String]) -> Result<Root, DnsError> {
     })
 }
 
-/// Returns the entry that is among the texts at its name, and the entry's text.
+/// Returns the entry with this hash among the texts at its name, and its text.
 fn find_entry(
     name: &str,
     hash: EntryHash,

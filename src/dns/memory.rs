@@ -21,7 +21,7 @@ pub(super) struct Memory {
     pub(super) texts: Bounded<EntryHash, String>,
     /// The highest sequence number that was seen of each list.
     pub(super) seqs: Bounded<Link, u64>,
-    /// How fast entries may be read. `spent` is how much of that is used up.
+    /// The rate at which entries may be read. `spent` encodes how much of it is used up.
     pub(super) pace: Pace,
     pub(super) spent: Option<Instant>,
 }

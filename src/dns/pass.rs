@@ -50,7 +50,7 @@ impl Pass {
         self.missing.is_empty()
     }
 
-    /// Whether something could not be read.
+    /// Whether an entry could not be read, or a limit was exceeded.
     pub(super) fn has_failed(&self) -> bool {
         self.failed
     }
@@ -60,7 +60,7 @@ impl Pass {
         self.leaves > 0
     }
 
-    /// Takes a random one of the entries that are still to be read.
+    /// Takes a random entry from those that are still to be read.
     pub(super) fn take(&mut self, rng: &mut impl Rng) -> Option<Pending> {
         match self.missing.len() {
             0 => None,

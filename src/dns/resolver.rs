@@ -14,6 +14,7 @@ pub trait Resolver: Send + Sync + 'static {
     /// limits the time, and cancels a lookup by dropping the future.
     ///
     /// # Errors
-    /// [`LookupError::NotFound`] if there is no such record, [`LookupError::Failed`] otherwise.
+    /// [`LookupError::NotFound`] if there is no such record, [`LookupError::Failed`] for any other
+    /// failure.
     fn texts(&self, name: &str) -> impl Future<Output = Result<Vec<String>, LookupError>> + Send;
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Domain, Entry, EntryHash, Link, Root, TreeError};
 use crate::node::{NodeId, NodeRecord, PublicKey, SecretKey};
 
-/// How many entries a branch names.
+/// Maximum number of entries that a branch names.
 ///
-/// An answer with 13 of them fits into one packet of 512 bytes.
+/// An answer with a branch of 13 entries fits into one packet of 512 bytes.
 const MAX_CHILDREN: usize = 13;
 
 /// The keys in a record that other implementations read as ports.
@@ -15,9 +15,9 @@ const PORTS: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "quic", "quic6"];
 
 /// A list of nodes and of links to other lists, to be signed and published.
 ///
-/// The tree has the same form as go-ethereum's: branches of 13 entries over the nodes, sorted by
-/// id, and over the links, sorted too. So the two implementations create the same entries for the
-/// same list.
+/// The tree has the same form as go-ethereum's: branches of up to 13 entries over the nodes, sorted
+/// by id, and over the links, sorted too. So the two implementations create the same entries for
+/// the same list.
 ///
 /// ```
 /// use peermux::dns::Tree;
@@ -135,7 +135,7 @@ fn check_ports(record: &NodeRecord) -> Result<(), TreeError> {
     }
 }
 
-/// Adds leaves and the branches above them to `entries`, and returns the topmost one.
+/// Adds leaves and the branches above them to `entries`, and returns the topmost entry's hash.
 fn build(
     entries: &mut BTreeMap<EntryHash, String>,
     leaves: impl Iterator<Item = Entry>,

@@ -37,8 +37,8 @@ impl<R: Resolver> Walk<R> {
 
     /// Returns the next node.
     ///
-    /// The call waits for the rate and for answers. If the lists contain no nodes, it waits until
-    /// their roots are looked up again. Returns `None` only if the walk was given no list.
+    /// The call waits for the rate limit and for answers. If the lists contain no nodes, it waits
+    /// until their roots are looked up again. Returns `None` only if the walk was given no list.
     ///
     /// # Cancel safety
     /// Cancel safe: the next call makes an unfinished lookup again.

@@ -21,7 +21,7 @@ pub enum Host {
     Dns(String),
 }
 
-/// A node's host and ports, written `host:tcp`, or `host:tcp?discport=udp` if the two differ.
+/// A node's host and ports, written `host:tcp`, or `host:tcp?discport=udp` if the ports differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// Address or name.

@@ -15,8 +15,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::keccak::keccak256;
 
 /// The context is randomly blinded once, against side-channel attacks. Newer versions of the crate
-/// blind it again for every signature and every new key, which takes more than half the time of
-/// those operations.
+/// `secp256k1` blind it again for every signature and every new key, which takes more than half the
+/// time of those operations.
 static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut seed = Zeroizing::new([0; 32]);
     rand::rng().fill_bytes(seed.as_mut());
@@ -59,7 +59,7 @@ pub enum KeyError {
 /// The library does not change the process to prevent this. An application can set the limit
 /// `RLIMIT_CORE` to zero and, on Linux, make itself not dumpable (`PR_SET_DUMPABLE`) before it
 /// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a
-/// key file only if no other user can.
+/// key file only if no other user can read it.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,

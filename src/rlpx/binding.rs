@@ -10,9 +10,9 @@ const DOMAIN: &[u8] = b"peermux/rlpx/channel-binding/v1";
 
 /// 32 bytes that identify one connection; both ends compute the same value.
 ///
-/// The value is a hash over both handshake packets and the secret agreed with them. A signature of
-/// it proves to the other end that an identity holds *this* connection: a man in the middle has two
-/// connections, and so two values.
+/// The value is a hash over both handshake packets and the secret agreed with them. A node that
+/// signs the value proves to the other end that *this* connection is its own: a man in the middle
+/// has two connections, and so two values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChannelBinding([u8; 32]);
 

@@ -73,8 +73,8 @@ pub enum HandshakeError {
 impl HandshakeError {
     /// Returns who is at fault.
     ///
-    /// Anybody can send a bad packet, so [`Fault::Remote`] proves nothing about the node that an
-    /// identity belongs to.
+    /// Anybody can send a bad packet, so [`Fault::Remote`] proves nothing about the node that the
+    /// remote claims to be.
     pub fn fault(&self) -> Fault {
         match self {
             Self::PaddingTooLong { .. } => Fault::Local,

@@ -111,9 +111,10 @@ impl ReadBuffer {
     /// Makes room for a read, and returns the buffer to append to.
     ///
     /// Append with `AsyncReadExt::read_buf` or similar, and do not change the existing bytes.
-    /// `total` is the number from [`Opened::NeedMore`](super::Opened::NeedMore), or 0: the bytes
-    /// needed, counted from the first unconsumed one. The buffer then has room for at least one
-    /// more byte, but not always for all that are needed, so call this before each read.
+    /// `total` is the number from [`Opened::NeedMore`](super::Opened::NeedMore), which counts the
+    /// bytes needed from the first unconsumed one on; pass 0 if there is no such number. The buffer
+    /// then has room for at least one more byte, but not always for all that are needed, so call
+    /// this before each read.
     pub fn prepare(&mut self, total: usize) -> &mut Vec<u8> {
         let capacity = self.next_capacity(total);
         self.was_full = false;

@@ -52,7 +52,7 @@ impl Compressor {
     }
 }
 
-/// Writes `data` as literals only, without copies.
+/// Writes `data` as Snappy literals only, without back-references (copies).
 ///
 /// This is needed because short copies between short literals can take more room than the bytes
 /// that they replace. A message of the largest size has no room left for that.

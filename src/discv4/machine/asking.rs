@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const RECORDS: usize = 64;
 const RECORDS_OF_TABLE: usize = 16;
 
-/// Number of request timeouts for which a query waits for another to its node.
+/// How long a query waits for another query to the same node, in request timeouts.
 const TURNS: u32 = 4;
 
 impl Machine {
@@ -105,14 +105,14 @@ impl Machine {
         }
     }
 
-    /// Stores a record's sequence number, and fetches the record if that is newer.
+    /// Stores a node's announced sequence number, and fetches its record if ours is older.
     pub(super) fn note_sequence(&mut self, contact: &Contact, seq: Option<u64>, now: Now) {
         let id = contact.node_id();
         self.table.told_sequence(&id, seq);
         self.fetch_newer_record(&id, now);
     }
 
-    /// Fetches the record of a node in the table, if it announced a newer one.
+    /// Fetches a newer record that a node in the table has announced, if any.
     pub(super) fn fetch_newer_record(&mut self, id: &NodeId, now: Now) {
         let Some(entry) = self.table.get(id).filter(|entry| entry.has_newer_record()) else {
             return;
@@ -227,7 +227,7 @@ impl Machine {
         }
     }
 
-    /// Returns those queries to a node for whose stage `at` is true.
+    /// Returns the ids of the queries to a node, filtered by their stage.
     fn queries_to(&self, contact: &Contact, at: impl Fn(&Stage) -> bool) -> Vec<u64> {
         let concerned = |query: &Query| {
             query.contact.node_id() == contact.node_id()
@@ -257,7 +257,7 @@ impl Machine {
         }
     }
 
-    /// Sends the queries that waited for a node's Ping. We have now answered that Ping.
+    /// Sends the queries that waited until we answered a Ping of the node.
     pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
             self.ask(id, false, now);

@@ -6,7 +6,7 @@ use crate::discv4::contact::Contact;
 use crate::discv4::error::Discv4Error;
 use crate::node::{NodeId, NodeRecord};
 
-/// Identifies a lookup or another request in the event that ends it.
+/// Identifies a lookup or a record request in the event that reports its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
@@ -22,7 +22,7 @@ pub struct Found {
 
 /// The address at which another node sees us, according to its Pong.
 ///
-/// A node may lie. Count the reports of nodes in different networks.
+/// A node may lie, so compare the reports of nodes in different networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observation {
@@ -38,7 +38,7 @@ pub struct Observation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LookupDone {
-    /// The nodes nearest to the target that answered, the nearest first, at most 16.
+    /// The answering nodes that are nearest to the target: at most 16, the nearest first.
     pub nodes: Vec<Contact>,
     /// Number of groups of three nodes that were asked.
     pub rounds: usize,
@@ -52,8 +52,8 @@ pub enum Event {
     Found(Found),
     /// A node reported the address at which it sees us.
     Observed(Observation),
-    /// A lookup of the caller ended.
+    /// A lookup that the caller started has ended.
     LookupDone(RequestId, LookupDone),
-    /// A request of the caller for a record ended.
+    /// A record request that the caller made has ended.
     RecordDone(RequestId, Result<NodeRecord, Discv4Error>),
 }

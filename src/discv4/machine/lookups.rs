@@ -18,7 +18,7 @@ const LOOKUPS: usize = 16;
 /// Interval at which the seeds are pinged again while the table is empty.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// A lookup, and the caller's request if it has one.
+/// A lookup, and the caller's request unless it refreshes the table.
 #[derive(Debug)]
 pub(super) struct Running {
     lookup: Lookup,
@@ -149,14 +149,14 @@ impl Machine {
         }
     }
 
-    /// Returns whether the node is the first seed that answered, and remembers that one did.
+    /// Returns whether this is the first seed that answered, and records that a seed answered.
     pub(super) fn is_first_seed(&mut self, id: &NodeId) -> bool {
         let first = !self.joined && self.seeds.iter().any(|seed| seed.node_id() == *id);
         self.joined |= first;
         first
     }
 
-    /// Refreshes the table at once.
+    /// Makes the next refresh of the table due now.
     pub(super) fn hurry_refresh(&mut self, now: Now) {
         self.timers.retain(|(_, timer)| *timer != Timer::Refresh);
         self.timers.insert((now.at, Timer::Refresh));

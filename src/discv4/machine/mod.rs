@@ -73,14 +73,14 @@ enum Timer {
     Refresh,
 }
 
-/// A node of the protocol without a socket, a clock or a task.
+/// A discovery node that has no socket, clock or task.
 ///
 /// Pass received datagrams to [`received`](Self::received), and call [`advance`](Self::advance) no
 /// later than [`next_deadline`](Self::next_deadline). After each call, drain
 /// [`poll_transmit`](Self::poll_transmit), and send its packets. Drain
-/// [`poll_event`](Self::poll_event), too. Each call may add a few packets and events, and nothing
-/// else removes them. Everything that the machine stores for other nodes is bounded. Its behaviour
-/// depends only on the calls and the random generator.
+/// [`poll_event`](Self::poll_event), too. Each call may add a few packets and events, which only
+/// these two methods remove. Everything that the machine stores for other nodes is bounded. Its
+/// behaviour depends only on the calls and the random generator.
 #[derive(Debug)]
 pub struct Machine {
     key: SecretKey,
@@ -184,7 +184,8 @@ impl Machine {
     /// Handles all timers that are due.
     pub fn advance(&mut self, now: Now) {
         // The loop ends, because a timer starts only later timers. The exception is a lookup's next
-        // query when there is no room for a Ping, but a lookup makes a bounded number of queries.
+        // query, which is due now if there is no room for a Ping. But a lookup makes a bounded
+        // number of queries.
         while let Some(due) = self.timers.first().copied()
             && due.0 <= now.at
         {

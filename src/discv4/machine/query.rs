@@ -11,7 +11,7 @@ use crate::node::PublicKey;
 pub(super) struct PendingPing {
     pub(super) contact: Contact,
     pub(super) deadline: Instant,
-    /// When the node pinged us while the Pong was awaited.
+    /// When the node pinged us, if it did so before its Pong arrived.
     pub(super) pinged: Option<Instant>,
 }
 
@@ -32,11 +32,11 @@ pub(super) enum Want {
 pub(super) enum Stage {
     /// Another lookup's query to the node is in progress.
     ///
-    /// Answers do not identify their request, so only one may be in progress.
+    /// `Neighbors` packets do not identify their request, so only one request may be in progress.
     Queued,
     /// We pinged the node, since it may need a proof of our endpoint.
     Proving,
-    /// The node answered, and is about to ping us if it needs a proof.
+    /// The node answered our Ping, and pings us next if it needs a proof.
     AwaitingPing,
     /// We sent the request.
     Asked {

@@ -14,7 +14,7 @@ use crate::ip::canonical;
 use crate::node::{Host, PublicKey, Reach};
 use crate::time::after;
 
-/// An answer with fewer nodes is the last one, since it had room for more.
+/// A `Neighbors` packet with fewer nodes is the last one, since it had more room.
 const FULL: usize = 12;
 
 /// The last packet of an answer may overtake others. These are awaited for the request timeout

@@ -155,7 +155,7 @@ fn find(number: u32, now: Now) -> Bytes {
     sealed(number, &Packet::FindNode(find)).0
 }
 
-/// Gives `node` an endpoint proof of `number`, and ignores its other packets.
+/// Makes the node `number` prove its endpoint to `node`, whose other packets are ignored.
 fn bond(node: &mut Node, number: u32, now: Now) {
     let (datagram, _) = ping(number, now);
     let _ = node.machine.received(address(number), &datagram, now);
@@ -224,7 +224,7 @@ fn a_node_that_answered_is_in_the_table_and_is_answered_at_that_address_alone() 
         .received(address(2), &find(2, now), now)
         .unwrap();
     assert_eq!(node.kinds(), [kind::NEIGHBORS]);
-    // The node gets no answer at another address, under another id, or half a day later.
+    // Requests from another address, under another id, or half a day later get no answer.
     for (from, datagram) in [(address(3), find(2, now)), (address(2), find(3, now))] {
         let refused = node.machine.received(from, &datagram, now);
         assert!(
@@ -298,7 +298,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         .filter(|kind| **kind == kind::PONG)
         .count();
     assert_eq!(answered, 32);
-    // All addresses of one network together get four times as many answers.
+    // All addresses of one network together get four times as many answers as one address.
     for number in 0..=255 {
         let (datagram, _) = ping(2, now);
         let from = SocketAddr::from(([21, 0, 0, number], 3000));
@@ -317,7 +317,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         node.machine.received(from, &datagram, now).is_ok()
     });
     assert_eq!(answered.count(), 32);
-    // Nothing is processed beyond the limit of all packets.
+    // Beyond an address's limit for all packets, nothing is processed.
     let of_one = |node: &mut Node| node.machine.received(address(9), &[0; 200], now);
     let refused = (0..200)
         .map(|_| of_one(&mut node))
@@ -435,7 +435,7 @@ fn records_are_fetched_when_they_are_new() {
     assert!(!nodes[1].machine.set_record(record(2, 1)));
     assert!(!nodes[1].machine.set_record(record(3, 5)));
     assert!(nodes[1].machine.set_record(record(2, 5)));
-    // The next Pong, which answers a check of the node, contains the number.
+    // The next Pong, which answers a check of the node, contains the new sequence number.
     run(&mut nodes, now, Duration::from_secs(30));
     assert_eq!(
         (known(&nodes[0]), known(&nodes[1])),
@@ -527,7 +527,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
 fn a_lost_request_is_sent_again() {
     let now = start();
     let mut node = Node::new(1, &[], now);
-    // The first refresh, with an empty table, takes place before the bond.
+    // The first refresh takes place now, before the endpoint proof fills the table.
     node.machine.advance(now);
     bond(&mut node, 2, now);
     node.sent();

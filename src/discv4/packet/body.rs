@@ -12,7 +12,7 @@ use crate::node::{NodeRecord, PublicKey};
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError};
 
-/// The types of packets, each the byte before the data.
+/// The packet types, each sent as the byte before the data.
 pub(in crate::discv4) mod kind {
     pub(in crate::discv4) const PING: u8 = 1;
     pub(in crate::discv4) const PONG: u8 = 2;

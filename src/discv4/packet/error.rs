@@ -28,7 +28,7 @@ pub enum PacketError {
     /// So the datagram is not a packet of this protocol.
     #[error("packet does not begin with its hash")]
     Hash,
-    /// The type is not one of the six.
+    /// The type is not one of the six known types.
     #[error("packet has the unknown type {found:#04x}")]
     Kind {
         /// The type.

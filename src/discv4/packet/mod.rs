@@ -1,13 +1,7 @@
 //! The six packets, as bytes and as values: a pure codec.
 //!
-//! A packet is `hash
-//!
-//! signature
-//!
-//! type
-//!
-//! data`: the Keccak-256 of all that follows, the sender's signature of type and data, one byte,
-//! and an RLP list ([wire
+//! A packet is `hash || signature || type || data`. These are the Keccak-256 of all that follows,
+//! the sender's signature of type and data, one byte for the type, and an RLP list ([wire
 //! protocol](https://github.com/ethereum/devp2p/blob/master/discv4.md#wire-protocol)). As
 //! [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires, further elements of the list, bytes
 //! after the list, and other versions in a Ping are ignored.
@@ -122,7 +116,7 @@ pub struct Pong {
 /// Asks for the nodes nearest to a target.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FindNode {
-    /// 64 bytes whose hash is the target, usually a public key.
+    /// 64 bytes, usually a public key, whose hash is the target.
     pub target: [u8; PublicKey::LENGTH],
     /// Expiry as Unix time in seconds.
     pub expiration: u64,
@@ -156,7 +150,7 @@ pub struct EnrRequest {
 pub struct EnrResponse {
     /// The hash of the request; `None` if the sent bytes are not a hash.
     pub request_hash: Option<PacketHash>,
-    /// The record. Its signature is valid, but the reader must check that the record is the
+    /// The record. Its signature is valid, but the receiver must check that the record is the
     /// sender's.
     pub record: NodeRecord,
 }

@@ -129,7 +129,7 @@ impl Bucket {
         Some(ip)
     }
 
-    /// Stores a newer record; returns whether it is new.
+    /// Stores a record if the stored one is older; returns whether the record is new.
     ///
     /// The record of a node that is not in the bucket always counts as new.
     pub(super) fn set_record(&mut self, id: &NodeId, record: NodeRecord) -> bool {

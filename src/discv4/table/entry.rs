@@ -15,7 +15,7 @@ pub struct TableEntry {
     pub contact: Contact,
     /// Its record, once it has been fetched.
     pub record: Option<Box<NodeRecord>>,
-    /// The sequence number of its record that it last announced, if it ever did.
+    /// The sequence number that it last announced for its record, if it ever did.
     pub enr_seq: Option<u64>,
     /// When it was added to the table.
     pub added: Instant,

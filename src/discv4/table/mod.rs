@@ -123,7 +123,7 @@ impl Table {
         }
     }
 
-    /// Returns the node that has been silent longest, if that is at least `silence`.
+    /// Returns the node that has been silent longest, if for at least `silence`.
     pub(super) fn stalest(&self, silence: Duration, now: Instant) -> Option<Contact> {
         let stalest = self.entries().min_by_key(|entry| entry.last_pong);
         let silent =
@@ -168,7 +168,7 @@ impl Table {
         }
     }
 
-    /// Stores a newer record of a node in the table; returns whether it is new.
+    /// Stores a node's record if the stored one is older; returns whether it is new.
     ///
     /// A record of a node that is not in the table counts as new.
     pub(super) fn set_record(&mut self, record: NodeRecord) -> bool {

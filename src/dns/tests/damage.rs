@@ -138,7 +138,8 @@ async fn nodes_among_links_and_links_among_nodes() {
 async fn branches_that_meet_again_are_read_once() {
     let net = Net::default();
     let mut top = net.put_branch("n", &[net.put("n", &node(1).to_string())]);
-    // Each branch names the one below it twice, which gives 2 to the power of 12 paths to the node.
+    // Each branch leads to the one below it in two ways, which gives 2 to the power of 12 paths to
+    // the node.
     for _ in 0..12 {
         let left = net.put_branch("n", &[top]);
         top = net.put_branch("n", &[left, top]);

@@ -43,7 +43,8 @@ async fn no_more_entries_are_read_than_allowed() {
         .await
         .unwrap();
     assert!(synced.nodes().len() < 20);
-    // These are the root, 20 entries for nodes, and the empty branch of the tree of links.
+    // The lookups are for the root, 20 entries of the tree of nodes, and the empty branch of the
+    // tree of links.
     assert_eq!(net.asked().len(), 22);
     let is_right = |error: &DnsError| matches!(error, DnsError::TooManyEntries { limit: 20, .. });
     assert!(synced.failures() >= 1 && synced.errors().iter().all(is_right));

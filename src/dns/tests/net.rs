@@ -80,7 +80,7 @@ impl Net {
         std::mem::take(&mut self.0.lock().asked)
     }
 
-    /// Publishes a list of these nodes and links, signed by the key of this number.
+    /// Publishes a list of these nodes and links, signed by the key with this number.
     pub(super) fn publish(
         &self,
         (number, domain): (u8, &str),
@@ -108,7 +108,7 @@ impl Net {
         self.put(domain, &Entry::Branch(children.to_vec()).to_string())
     }
 
-    /// Publishes a root, signed by the key of this number.
+    /// Publishes a root, signed by the key with this number.
     pub(super) fn put_root(
         &self,
         (number, domain): (u8, &str),
@@ -134,7 +134,7 @@ pub(super) fn key(number: u8) -> SecretKey {
     SecretKey::from_bytes(&[number; 32]).unwrap()
 }
 
-/// The record of the node of this number.
+/// The record of the node with this number.
 pub(super) fn node(number: u16) -> NodeRecord {
     let mut secret = [1; 32];
     secret[..2].copy_from_slice(&number.to_be_bytes());

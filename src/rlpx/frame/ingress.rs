@@ -102,7 +102,7 @@ impl Ingress {
     /// [`FrameError`] if the frame is too large, a MAC is wrong or the message id is malformed. The
     /// connection is then lost, and every later call fails too.
     pub fn open<'b>(&mut self, input: &'b mut [u8]) -> Result<Opened<'b>, FrameError> {
-        // An early return below leaves the state at `Failed` unless it sets another one.
+        // An early return below leaves the state at `Failed` unless it sets another state.
         let (frame_size, body) = match mem::replace(&mut self.state, State::Failed) {
             State::Failed => return Err(FrameError::AlreadyFailed),
             State::Body {

@@ -35,7 +35,7 @@ pub const MAX_PAYLOAD: usize = 16_776_442;
 
 /// Returns the largest uncompressed payload for a message id.
 ///
-/// The result is [`MAX_PAYLOAD`] minus the bytes of the encoded id after its first byte.
+/// The result is [`MAX_PAYLOAD`] less one byte for each byte of the encoded id after the first.
 ///
 /// ```
 /// use peermux::rlpx::{MAX_PAYLOAD, max_payload};

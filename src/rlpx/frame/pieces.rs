@@ -28,7 +28,7 @@ pub struct Pieces {
 }
 
 impl Egress {
-    /// Begins to seal a message; [`next_piece`](Self::next_piece) returns the frame.
+    /// Begins to seal a message; [`next_piece`](Self::next_piece) returns the frame's pieces.
     ///
     /// `data` is compressed first if compression is on. The frame is built and encrypted in memory
     /// that is kept until [`shrink`](Self::shrink).
@@ -76,8 +76,8 @@ impl Egress {
 
     /// Returns the maximum memory that sealing a message takes, in bytes.
     ///
-    /// `payload` is the data size of the message to [begin](Self::begin); 0 returns the memory held
-    /// now.
+    /// `payload` is the data size of the message to [begin](Self::begin); for 0, the result is the
+    /// memory held now.
     #[cfg(feature = "server")]
     pub(crate) fn sealing(&self, payload: usize) -> usize {
         let most =

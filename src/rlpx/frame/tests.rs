@@ -105,7 +105,7 @@ fn the_first_frame_is_limited_to_a_hello() {
     let (frame, consumed) = opened(&mut ingress, &mut wire);
     assert_eq!((frame.data().len(), consumed), (2048, wire.len()));
     let mut wire = sealed(&mut egress, 0, &[7; 2049]);
-    // The header alone is enough.
+    // The header alone is enough to reject the frame.
     assert_eq!(
         ingress.open(&mut wire[..32]).unwrap_err(),
         FrameError::FrameTooLarge {
@@ -292,7 +292,7 @@ proptest! {
         prop_assert!(input.is_empty() && wire.is_empty());
     }
 
-    /// A frame sealed in pieces of any size consists of the same bytes.
+    /// A frame sealed in pieces consists of the same bytes as a frame sealed at once.
     #[test]
     fn pieces_add_up_to_the_whole(
         messages in messages(),
@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
-    /// A changed byte makes its MAC and all later calls fail.
+    /// A changed byte makes the check of its MAC fail, and then all later calls.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();

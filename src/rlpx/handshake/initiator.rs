@@ -24,7 +24,8 @@ pub struct Initiator {
 impl Initiator {
     /// Starts a handshake with the node `remote`, and returns the auth packet to send.
     ///
-    /// `key` is our static key. With random `randomness`, the packet is 384 to 584 bytes long.
+    /// `key` is our static key. With values from [`HandshakeRandomness::random`], the packet is 384
+    /// to 584 bytes long.
     ///
     /// # Errors
     /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values

@@ -43,7 +43,7 @@ impl Recipient {
     ///
     /// # Errors
     /// [`HandshakeError`] if the packet is malformed or made for another key. A size prefix out of
-    /// range fails before the rest of the packet has arrived.
+    /// range causes the error before the rest of the packet has arrived.
     pub fn read_auth(
         mut self,
         input: &mut BytesMut,
@@ -75,10 +75,10 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// The recipient after the auth, when it decides whether to accept the remote.
+/// The recipient after it has read the auth, before it accepts the remote.
 ///
 /// The identity is not proven yet. Anybody can replay another node's packet; only the holder of the
-/// ephemeral key can send a frame afterwards.
+/// ephemeral key can send a valid frame afterwards.
 pub struct AuthReceived {
     remote: PublicKey,
     pub(super) remote_ephemeral: PublicKey,
