@@ -30,7 +30,7 @@ const DOUBTFUL: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 /// Time and randomness are arguments. Entries are identified by node id. There is at most one entry
 /// for a node and at most one for a host and port. See the [module](super) for the buckets.
 ///
-/// All methods take `now` from one [`Clock`](super::Clock).
+/// The `now` of all calls must come from the same [`Clock`](super::Clock).
 #[derive(Debug)]
 pub struct Book {
     pub(super) config: BookConfig,
@@ -86,10 +86,11 @@ impl Book {
     /// A sighting more than ten minutes ahead of `now` counts as five days old.
     ///
     /// # Errors
-    /// [`AddError`] with the reason for the rejection. A claim is disputed if the node is known at
-    /// another host and port, or if another node is known at the claimed host and port. The new
-    /// claim wins if the existing entry is bad. It also wins over an entry that no handshake has
-    /// proved, if that entry has failed at least once or if the claim comes from [`Source::Own`].
+    /// [`AddError`] with the reason for the rejection. An address conflicts with an entry for the
+    /// same node at another host or port, and with an entry for another node at the same host and
+    /// port. It replaces that entry if the entry is bad. It also replaces an entry that no
+    /// handshake has proved, if the entry has failed at least once or if the address comes from
+    /// [`Source::Own`]. Otherwise the address is rejected.
     pub fn add(
         &mut self,
         enode: &Enode,
@@ -121,7 +122,8 @@ impl Book {
         let Place::New(buckets) = &entry.place else {
             return Ok(refreshed(newer));
         };
-        // The more buckets an address is already in, the less likely another source adds one.
+        // The more buckets an address is already in, the less likely it is that another source adds
+        // one.
         let places = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
         let further = buckets.len() < self.shape.new_per_address
             && rng.random_ratio(1, places.saturating_mul(2).max(1));
@@ -132,8 +134,8 @@ impl Book {
 
     /// Records that a dial is about to start; returns whether the node is known.
     ///
-    /// For a while, draws rarely take the address. The attempt counts neither for nor against the
-    /// address.
+    /// For the next ten minutes, draws rarely take the address. The attempt counts neither for nor
+    /// against the address.
     pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -148,7 +150,7 @@ impl Book {
     ///
     /// The failure counts against the address only if a dial to some node has succeeded since the
     /// previous attempt at this address, because no address is at fault while our own node is
-    /// offline. Do not report a dial that was not attempted because of a problem on this side.
+    /// offline. If a problem on this side prevented the dial, do not report it.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -253,7 +255,7 @@ impl Book {
         self.len() < NEED_MORE
     }
 
-    /// Removes the entries that conflict with a claim. Fails if one of these entries must stay.
+    /// Removes the entries that conflict with an address. Fails if one of these entries must stay.
     fn settle(
         &mut self,
         id: &NodeId,
@@ -285,7 +287,7 @@ impl Book {
         Ok(())
     }
 
-    /// Whether a claim from this source may replace an entry.
+    /// Whether an address from this source may replace an entry.
     fn yields(&self, id: &NodeId, source: &Source, now: SystemTime) -> bool {
         self.entries.get(id).is_none_or(|entry| {
             let unproven = !entry.is_tried() && (*source == Source::Own || entry.attempts > 0);

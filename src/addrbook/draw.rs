@@ -13,7 +13,7 @@ use crate::node::{Enode, NodeId};
 
 /// The maximum number of draws for one dial.
 pub(super) const DRAWS: u32 = 100;
-/// How many of these draws, from the first on, skip addresses with a recent attempt.
+/// How many of the first draws skip addresses with a recent attempt.
 const DRAWS_OF_RESTED: u32 = 30;
 
 /// Each skipped address multiplies the chance of the next one by this factor.
@@ -24,8 +24,8 @@ const SHARED_PERCENT: usize = 23;
 /// The maximum number of addresses that are shared with others.
 const SHARED_MOST: usize = 2500;
 
-/// How long all others get the same addresses. A fresh sample for each request would soon reveal
-/// the whole book.
+/// How long all other nodes get the same addresses. A fresh sample for each request would soon
+/// reveal the whole book.
 const SHARED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Book {

@@ -21,7 +21,7 @@ const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The number of failed attempts after which an address that never worked is bad.
 const NEVER_WORKED: u32 = 3;
 
-/// Like [`NEVER_WORKED`], for an address that has worked, but not for a week.
+/// Like [`NEVER_WORKED`], for an address that has worked, but not within the last week.
 const STOPPED_WORKING: u32 = 10;
 const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
@@ -164,8 +164,8 @@ impl Entry {
             .is_some_and(|attempt| within(now, attempt, time))
     }
 
-    /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call this before
-    /// another change of the entry, since that change is written to the store anyway.
+    /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call this only
+    /// together with another change, since the entry is then written to the store anyway.
     pub(super) fn correct(&mut self, now: SystemTime) {
         let times = [
             Some(&mut self.last_seen),

@@ -72,8 +72,8 @@ impl AddressBook {
     /// Opens the book in a file, or creates one there.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the file is damaged. The file has been renamed, so call this
-    /// again to start with an empty book. The other errors leave the file unchanged:
+    /// [`StoreError::Damaged`] if the file is damaged. In that case the file has been renamed, and
+    /// another call starts with an empty book. The other errors leave the file unchanged:
     /// [`StoreError::Newer`] if a newer version wrote it, [`StoreError::InUse`] if another process
     /// has it open, [`StoreError::Exposed`] if other users can access it, and [`StoreError::Io`].
     pub async fn open(
@@ -187,7 +187,7 @@ impl AddressBook {
         })
     }
 
-    /// Records that a dial that did not come from [`draw`](Self::draw) is about to start.
+    /// Records the start of a dial to an address that [`draw`](Self::draw) did not return.
     ///
     /// See [`Book::attempt`](super::Book::attempt).
     pub fn attempt(&self, id: &NodeId) -> bool {
@@ -219,7 +219,7 @@ impl AddressBook {
         })
     }
 
-    /// Records that a node is connected or just was, in either direction.
+    /// Records that a node is connected, or was until just now, in either direction.
     ///
     /// See [`Book::connected`](super::Book::connected).
     pub fn connected(&self, id: &NodeId) {

@@ -32,15 +32,16 @@ impl BucketKey {
     }
 
     /// Returns the new bucket for an address that a source reported. The sources of one group reach
-    /// only few of the buckets. With addresses of one group, these sources reach only one bucket.
+    /// only a few of the buckets. All addresses of one group that these sources report go into the
+    /// same bucket.
     pub(super) fn new_bucket(&self, shape: &Shape, group: &Group, source: &Group) -> u16 {
         let (group, source) = (group.to_string(), source.to_string());
         let slot = self.hash(&[group.as_bytes(), source.as_bytes()]) % shape.new_per_source;
         self.pick(&[source.as_bytes(), &slot.to_be_bytes()], shape.new_buckets)
     }
 
-    /// Returns the tried bucket for a proven address. The addresses of one group reach only few of
-    /// the buckets.
+    /// Returns the tried bucket for a proven address. The addresses of one group reach only a few
+    /// of the buckets.
     pub(super) fn tried_bucket(&self, shape: &Shape, group: &Group, address: &str) -> u16 {
         let slot = self.hash(&[address.as_bytes()]) % shape.tried_per_group;
         let group = group.to_string();

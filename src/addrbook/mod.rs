@@ -23,15 +23,15 @@
 //!   buckets, a report from another source adds it to one more with a chance of 1 in 2n.
 //! - An address that a handshake has proved is **tried**. 64 buckets hold 256 tried addresses each,
 //!   and the addresses of one group reach eight of them.
-//! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at a
+//! - A secret of the book determines which buckets these are, so that an attacker cannot aim at a
 //!   certain bucket.
 //! - A full new bucket drops its bad entries or, if there are none, the entry that was seen longest
 //!   ago. A full tried bucket drops a bad entry. If there is none, its oldest entry is offered for a
 //!   [probe](Book::probe), and keeps its place if the node answers.
 //!
 //! There is at most one entry for a node, and at most one for a host and port; a handshake decides
-//! between two claims. The group of a node at a DNS name is given by the name's last two parts.
-//! Names are accepted only from [`Source::Own`], and the book never looks them up.
+//! between addresses that conflict. The group of a node at a DNS name is given by the name's last
+//! two parts. Names are accepted only from [`Source::Own`], and the book never looks them up.
 //!
 //! # On disk
 //!

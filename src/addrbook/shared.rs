@@ -93,7 +93,7 @@ impl State {
         drawn.filter(fits).take(most).cloned().collect()
     }
 
-    /// Makes the draw with this number; `None` if the drawn node is banned.
+    /// Makes the draw with this number. Returns `None` if it yields no address or a banned one.
     pub(super) fn draw_one(&mut self, draw: u32, now: SystemTime) -> Option<Entry> {
         let Self { book, nodes, rng } = self;
         let entry = book.drawer().rested(draw, now, rng)?;

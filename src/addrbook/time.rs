@@ -91,12 +91,12 @@ pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
 }
 
 /// The time `wait` after `time`, at most 30 years later. If the calendar does not reach that far,
-/// `time`.
+/// this returns `time`.
 pub(super) fn later(time: SystemTime, wait: Duration) -> SystemTime {
     time.checked_add(wait.min(NEVER)).unwrap_or(time)
 }
 
-/// The time `ago` before `time`. If the calendar does not reach that far back, `time`.
+/// The time `ago` before `time`. If the calendar does not reach that far back, this returns `time`.
 pub(super) fn earlier(time: SystemTime, ago: Duration) -> SystemTime {
     time.checked_sub(ago).unwrap_or(time)
 }

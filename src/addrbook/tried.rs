@@ -29,10 +29,9 @@ pub enum Promotion {
 impl Book {
     /// Records that a handshake has just proved a node at this address.
     ///
-    /// The address becomes a tried one. Other claims about this node, or about this host and port,
-    /// are dropped, since a handshake proves which node is there. The time of the last sighting is
-    /// not updated, since a new time would show peers that request addresses which nodes we are
-    /// connected to.
+    /// The address becomes a tried one. Other entries for this node, or for this host and port, are
+    /// dropped, since a handshake proves which node is there. The time of the last sighting is not
+    /// updated: if peers learned that time, it would show them which nodes we are connected to.
     ///
     /// # Errors
     /// As for [`add`](Self::add), if the book does not admit the address at all.
@@ -77,7 +76,7 @@ impl Book {
     ///
     /// Report [`attempt`](Self::attempt) before the dial, then [`good`](Self::good), or
     /// [`failed`](Self::failed) and [`probe_failed`](Self::probe_failed). Each address is handed
-    /// out once in ten minutes.
+    /// out at most once in ten minutes.
     pub fn probe(&mut self, now: SystemTime) -> Option<Enode> {
         let contest = self.contests.values_mut().find(|contest| {
             contest
@@ -150,8 +149,8 @@ impl Book {
         Promotion::Waiting
     }
 
-    /// Gives the incumbent's slot to the challenger. The incumbent moves to its own new bucket if
-    /// there is room, else to one that the challenger has left.
+    /// Gives the incumbent's slot to the challenger. The incumbent moves to the new bucket that its
+    /// source selects. If that bucket is full, it moves to one that the challenger has left.
     fn replace(&mut self, incumbent: &NodeId, challenger: NodeId, bucket: u16, now: SystemTime) {
         let freed = self.leave_all_new(&challenger);
         self.tried.remove(bucket, incumbent);

@@ -1,8 +1,8 @@
 /// How urgent a protocol's messages are, compared with other messages on the connection.
 ///
-/// More urgent messages go first, but each less urgent class with waiting messages keeps a
+/// More urgent messages go first, but each less urgent class with waiting messages still gets a
 /// twentieth of the bytes, so no class starves. An urgent message therefore waits only for that
-/// share of the other classes, and for the write in progress, which is at most 64 KiB or one larger
+/// share of the other classes, and for the write in progress, which is less than 64 KiB plus one
 /// message. Within a class, protocols share the bytes by [weight](crate::ProtocolBuilder::weight).
 #[doc(alias = "priority")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

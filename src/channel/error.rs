@@ -53,7 +53,7 @@ impl WriteError {
         Self(Arc::new(error))
     }
 
-    /// Creates an error with the same operating system code, or the same kind and text.
+    /// Copies the operating system's code, or without one, the kind and the text.
     pub(crate) fn copy(error: &io::Error) -> Self {
         Self::new(match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),

@@ -183,7 +183,7 @@ impl Exit {
         self.gate.pong();
     }
 
-    /// Takes up to `limit` bytes to write.
+    /// Takes messages to write, until they reach `limit` bytes.
     ///
     /// Messages that an earlier call took and that were not written are lost.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Turn> {

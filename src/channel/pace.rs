@@ -61,8 +61,8 @@ impl ReceivePace {
 
     /// Reports the current wait, if there is one.
     ///
-    /// The wait ends when the quota allows the message, because the handler may take the message
-    /// later, or never.
+    /// The reported wait ends when the quota allows the message, not when the handler takes it,
+    /// which may happen later or never.
     pub(super) fn end_hold(&mut self, now: Instant) {
         let until = self.held_until.map_or(now, |until| until.min(now));
         if let Some(since) = self.held_since.take()

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::inbox::Charge;
 
-/// A received message, which takes up room in its protocol's bounds.
+/// A received message, which takes up room in its protocol's queue.
 ///
 /// The room is released when the message is dropped or taken out with [`into_inner`]. As long as a
 /// handler keeps a message, the message counts as if it were still waiting.

@@ -73,8 +73,8 @@ impl Attached {
         }
     }
 
-    /// Returns the protocol's lane into the gate. From this call on, waits for the protocol's
-    /// quotas are recorded.
+    /// Returns the protocol's lane into the gate. From this call on, the recorder notes each wait
+    /// for the protocol's quotas.
     pub(super) fn lane(
         &self,
         gate: &Arc<WriteGate>,

@@ -40,8 +40,8 @@ static WORTHWHILE: LazyLock<bool> =
 /// costs as much processor time as [`TURNS`] polls. So where single messages go back and forth
 /// quickly, polling is faster and cheaper if it finds most of them. It finds them only while both
 /// ends poll at the same time, so a try lasts several messages. Tries become rare if polling does
-/// not make messages arrive sooner, for example because the remote takes longer or needs this very
-/// processor.
+/// not make messages arrive sooner, for example because the remote takes longer to answer than the
+/// polling lasts, or because it needs this very processor.
 #[derive(Debug)]
 pub(crate) struct BusyPoll {
     phase: Phase,

@@ -28,7 +28,7 @@ pub(crate) struct Route {
     pub(crate) limits: ProtocolLimits,
     pub(crate) inbox: Inbox,
     pub(crate) tap: MessageTap,
-    /// Maximum time for which the handler may take no message while its queue is full.
+    /// Maximum time that the handler may leave a full queue untouched.
     pub(crate) stall_limit: Duration,
 }
 
@@ -236,7 +236,7 @@ pub(super) fn number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// Waits for room, as long as the handler makes progress within each stall limit.
+/// Waits for room, or until the handler has made no progress for the stall limit.
 async fn room_or_stall<'a>(
     route: &'a Route,
     bytes: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Maximum size of a batch. For this many bytes, a system call costs little compared with
+/// Maximum of the limit on a batch. For this many bytes, a system call costs little compared with
 /// encryption.
 pub(crate) const MOST: usize = 64 << 10;
 /// Minimum of the limit on a batch. With a lower limit, small messages would need many more system

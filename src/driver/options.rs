@@ -8,7 +8,7 @@ settings! {
     /// All peers of a node share the same values.
     #[derive(Debug, Clone)]
     pub struct PeerOptions {
-        /// The timing.
+        /// The timing, and whether traffic is recorded.
         config / with_config: PeerConfig = PeerConfig::default();
         /// The memory budget, shared with the node's other peers.
         budget / with_budget: NodeBudget => &NodeBudget = NodeBudget::default();

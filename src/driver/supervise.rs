@@ -46,7 +46,7 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
-    /// How long protocols may take to return, and queued messages to be written.
+    /// How long to wait for protocols to return and for queued messages to be written.
     pub(crate) grace_period: Duration,
     /// How long the remote may take to close the connection after the Disconnect.
     pub(crate) linger: Duration,

@@ -1,6 +1,7 @@
 //! The write loop: messages → frames → socket.
 //!
-//! The loop holds the write gate's token, which is the sealing half of the session.
+//! Only this loop takes messages out of the write gate, since it alone holds the sealing half of
+//! the session.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,8 +25,8 @@ use crate::rlpx::{Egress, Prepared, SealError};
 use crate::setup::DISCONNECT_TIMEOUT;
 use crate::transport::Transport;
 
-/// A larger message is sealed in pieces of this size. Each piece is written before the next one is
-/// sealed.
+/// A message larger than this is sealed in pieces of this size. Each piece is written before the
+/// next one is sealed.
 const PIECE: usize = 64 << 10;
 
 /// Like `PIECE`, for a message that is sent to many peers.
@@ -54,7 +55,8 @@ pub(crate) struct WriteLoop<T: Transport> {
 impl<T: Transport> WriteLoop<T> {
     /// Runs to the end.
     ///
-    /// Returns `Ok` once the final frame has been written and the sending side is closed.
+    /// Returns `Ok` once the final frame has been written and the sending side is closed, or if the
+    /// gate was closed before that.
     pub(crate) async fn run(mut self: Box<Self>) -> Result<(), PeerError> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
@@ -93,7 +95,7 @@ impl<T: Transport> WriteLoop<T> {
     /// Seals a batch and writes it. Unless the batch is large, one call writes all of it.
     ///
     /// No message is sealed twice, because an error here ends the connection. If the gate begins to
-    /// drop messages in the meantime, those that were not started stay in the batch.
+    /// drop messages in the meantime, those whose writing has not started stay in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
@@ -114,7 +116,8 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// Frees a large message's memory. If the node has plenty, it is kept for the next message.
+    /// Frees the memory used to seal a large message. If the node has plenty of memory, this keeps
+    /// it for the next message.
     fn settle(&mut self) {
         if !self.gate.budget().is_plentiful() {
             self.egress.shrink();
@@ -143,7 +146,8 @@ impl<T: Transport> WriteLoop<T> {
             if !is_whole {
                 sending.write_all(&mut self.writer, out).await?;
                 out.clear();
-                // A frame that has been started must be finished before a Disconnect can be sent.
+                // Once started, a frame must be finished before a Disconnect can be sent, so start
+                // no more.
                 if self.gate.is_dropping() {
                     break;
                 }

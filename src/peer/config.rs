@@ -37,10 +37,10 @@ settings! {
         message_timeout / with_message_timeout: Duration = Duration::from_secs(30);
         /// Maximum time that the remote may take to accept a batch of messages.
         ///
-        /// Each 64 KiB adds one second. A slower remote is disconnected. A batch is either messages
-        /// of up to 64 KiB in total or one larger message. Progress does not extend this deadline,
-        /// and [`with_progress_timeout`](Self::with_progress_timeout) may expire first. Default: 20
-        /// s; `Duration::MAX` means never.
+        /// Each 64 KiB adds one second. A slower remote is disconnected. A batch accepts no message
+        /// once it holds 64 KiB, so its last message may exceed that size. Progress does not extend
+        /// this deadline, and [`with_progress_timeout`](Self::with_progress_timeout) may expire
+        /// first. Default: 20 s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         write_timeout / with_write_timeout: Duration = Duration::from_secs(20);
         /// Maximum time between two bytes of a message or batch that is being transferred.
@@ -49,7 +49,7 @@ settings! {
         /// means never.
         #[serde(with = "crate::units::duration")]
         progress_timeout / with_progress_timeout: Duration = Duration::from_secs(20);
-        /// Maximum time for which a protocol with a full queue may take no message.
+        /// Maximum time that a handler may leave a full queue untouched.
         ///
         /// The peer is then disconnected with
         /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). Default: 8 s, which
@@ -60,9 +60,10 @@ settings! {
         /// protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
         #[serde(with = "crate::units::duration")]
         stall_limit / with_stall_limit: Duration = Duration::from_secs(8);
-        /// How long protocols may take to return, and queued messages to be sent.
+        /// How long an ending connection waits for its protocols and for queued messages.
         ///
-        /// Afterwards the protocols are aborted and the messages are dropped. Default: 5 s.
+        /// Afterwards the remaining protocols are aborted, and the remaining messages are dropped.
+        /// Default: 5 s.
         #[serde(with = "crate::units::duration")]
         grace_period / with_grace_period: Duration = Duration::from_secs(5);
         /// How long the receiving side stays open after our Disconnect.

@@ -113,7 +113,7 @@ pub struct SlowTransfer {
     /// The size in bytes.
     ///
     /// For a message this is the size in the header, once the header has arrived. For a batch it is
-    /// the size before compression.
+    /// the size before compression, plus 64 bytes for each message.
     pub size: usize,
 }
 

@@ -144,7 +144,7 @@ impl Control {
 
     /// Waits until queued messages must be dropped. Cancel safe.
     ///
-    /// This is at `at`, or earlier if a request demands it.
+    /// That time is `at`, or earlier if a request demands it.
     pub(crate) async fn give_up(&self, at: Instant) {
         loop {
             let request = *self.request.lock();
@@ -468,7 +468,7 @@ impl Peer {
     /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
     /// [`ban_time`](crate::ServerConfig::ban_time). The address of an inbound peer is banned for
     /// the same time, which affects only new connections. Addresses that are exempt from the limits
-    /// on strangers, or are known from a static or trusted node, are not banned.
+    /// on strangers, or that belong to a static or trusted node, are not banned.
     ///
     /// Trusted and [whitelisted](crate::ServerConfig::whitelist) nodes always have a score of 0 and
     /// are never banned this way. A peer without a server also has a score of 0, since the server

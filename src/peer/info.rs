@@ -18,7 +18,7 @@ use crate::time::millis;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
-    /// The version of these records. It is raised when a field is removed or changes its meaning.
+    /// The version of this format. It is raised when a field is removed or changes its meaning.
     pub schema: u32,
     /// The node id.
     pub node_id: NodeId,
@@ -42,7 +42,7 @@ pub struct NodeInfo {
 }
 
 impl NodeInfo {
-    /// The version of the records in this crate.
+    /// The version of the format that this crate writes.
     pub const SCHEMA: u32 = 1;
 }
 

@@ -51,8 +51,8 @@ enum Ping {
 /// At most one Ping is in flight, unless this side has paused reading since that Ping was sent. In
 /// that case the Pong, and the remote's own Pings, may be queued behind data that we have not read.
 /// We therefore send a Ping every half interval, because the remote may receive nothing else from
-/// us and must see that we are alive. While several Pings are outstanding, a Pong may answer an
-/// earlier Ping, so a measured round trip can be too short.
+/// us and must see that we are alive. While several Pings are outstanding, a Pong may be matched
+/// with a later Ping than the one that it answers, so a measured round trip can be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,

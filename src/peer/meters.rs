@@ -56,8 +56,8 @@ pub(crate) fn count_round_trip(peer: &Peer, round_trip: Duration) {
 
 /// Creates, at zero, the metric series that a node with these protocols may need.
 ///
-/// Otherwise the first disconnect would create a series instead of changing one, so it would not be
-/// visible as a change.
+/// Otherwise the first disconnect would create a series instead of changing one, and no change
+/// would be visible.
 pub(crate) fn prepare_disconnects<'a>(
     node: &NodeLabel,
     protocols: impl Iterator<Item = &'a Capability>,

@@ -1,4 +1,4 @@
-//! Access to a running protocol's lane from outside its function.
+//! Access to a running protocol's lane from outside the protocol's function.
 
 use std::any::TypeId;
 

@@ -56,8 +56,8 @@ impl ProtocolError {
     /// The reason to send in the Disconnect.
     ///
     /// The reason comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of
-    /// sources, even inside a [`std::io::Error`] or a `transparent` error. Without one, it is
-    /// [`BREACH_OF_PROTOCOL`](DisconnectReason::BREACH_OF_PROTOCOL) if a message with an
+    /// sources, even inside a [`std::io::Error`] or a `transparent` error. If there is neither, the
+    /// reason is [`BREACH_OF_PROTOCOL`](DisconnectReason::BREACH_OF_PROTOCOL) if a message with an
     /// [invalid code](SendError::InvalidCode) could not be sent, and
     /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR) in all other cases. With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a

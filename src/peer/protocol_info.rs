@@ -70,7 +70,7 @@ impl ProtocolInfo {
 
     /// Returns the text with this name, if any.
     ///
-    /// Returns `None` for a single text, and for a JSON value that is not a string in an object.
+    /// Returns `None` for a single text, and for a JSON value without a string of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         match &self.0 {

@@ -23,9 +23,9 @@ impl Peer {
 
     /// Returns a sender for the running protocol called `name`.
     ///
-    /// The sender works like the one from [`sender`](Self::sender). For any protocol, `M` may be
-    /// [`Message`](crate::Message), which sends raw messages; otherwise `M` must be the protocol's
-    /// own type.
+    /// The sender works like the one from [`sender`](Self::sender). `M` must be either the
+    /// protocol's own type, or [`Message`](crate::Message), which sends raw messages with any
+    /// protocol.
     #[must_use]
     pub fn sender_of<M: WireMessage>(&self, name: &str) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();

@@ -57,7 +57,7 @@ pub struct ProtocolStats {
     pub unread_bytes: usize,
     /// How often reading paused because there was no room for the protocol's next message.
     pub pauses: u64,
-    /// How long reading paused in total for this reason.
+    /// How long reading paused in total for lack of room for this protocol.
     pub paused: Duration,
     /// The median wait of outgoing messages, measured for one in 16.
     pub gate_wait_p50: Option<Duration>,

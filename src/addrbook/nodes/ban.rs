@@ -23,8 +23,9 @@ pub struct Ban {
     /// The reason, as text for people; at most 256 characters.
     pub reason: String,
     /// When the ban was read from a store. This is set only if `since` was in the future at that
-    /// time. In that case the clock was wrong when the ban was written, or the clock is wrong now.
-    /// Until the clock is corrected, the ban lasts for its full length from this time.
+    /// time. In that case the clock was wrong either when the ban was written or when it was read.
+    /// Until the clock is corrected, the ban lasts for its full length, counted from the time of
+    /// reading.
     read: Option<SystemTime>,
 }
 

@@ -25,14 +25,15 @@ settings! {
         max_ip_bans / with_max_ip_bans: usize = 16_384, |bans: usize| bans.max(1);
         /// A score above this bans a node. Default: 100.
         ban_above / with_ban_above: u32 = 100;
-        /// How long such a ban lasts. Default: 24 hours.
+        /// How long a ban for the score lasts. Default: 24 hours.
         ban_for / with_ban_for: Duration = Duration::from_secs(24 * 60 * 60);
     }
 }
 
 /// The records of nodes by id, and the bans of IP addresses.
 ///
-/// It is a pure data structure: time is an argument, from one [`Clock`](super::super::Clock).
+/// It is a pure data structure: the time is an argument, and must always come from the same
+/// [`Clock`](super::super::Clock).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -87,7 +88,7 @@ impl NodeDb {
 
     /// Adds to a node's [`Score`](super::super::Score), and returns the sum.
     ///
-    /// If the score exceeds the limit, the node is banned for this reason, and its stored score is
+    /// If the score exceeds the limit, the node is banned with `reason`, and its stored score is
     /// reset to zero.
     pub fn penalise(
         &mut self,

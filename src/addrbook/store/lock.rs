@@ -51,7 +51,8 @@ impl<B: StorageBackend> StorageBackend for LockIfPossible<B> {
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_range(start, end).map_err(|error| {
-            // redb tries to lock the whole file last, and continues if locks are not supported.
+            // redb's last attempt is to lock the whole file. If that is not supported, redb
+            // continues without a lock.
             if (start, end) == (Bound::Unbounded, Bound::Unbounded) {
                 self.warn(error);
             }

@@ -1,4 +1,4 @@
-//! Which addresses the book admits, and which claims replace others.
+//! Which addresses the book admits, and which entries they replace.
 
 use super::super::{AddError, Added, Promotion};
 use super::*;
@@ -81,7 +81,8 @@ fn a_sighting_in_the_future_is_doubted() {
     assert_eq!(entry.last_seen(), start() - 5 * DAY);
 }
 
-/// A handshake decides between two claims; a report only replaces an entry that has failed.
+/// A handshake decides between conflicting addresses. A reported address replaces only an entry
+/// that has failed.
 #[test]
 fn an_address_belongs_to_the_node_that_a_handshake_proves() {
     let mut book = book();
@@ -111,7 +112,7 @@ fn an_address_belongs_to_the_node_that_a_handshake_proves() {
     assert_eq!(book.len(), 1);
 }
 
-/// A refused claim does not remove an entry that it could have replaced.
+/// An address that may replace only one of two conflicting entries removes neither.
 #[test]
 fn a_refused_claim_changes_nothing() {
     let mut book = book();

@@ -122,7 +122,7 @@ impl Model {
                     by => Source::Ip(ip(&format!("{by}.2.2.2"))),
                 };
                 let seen = now - seen_hours_ago * HOUR;
-                // A rejected claim is fine here; the invariants show whether it did harm.
+                // The book may reject the address; the invariants show whether that did harm.
                 let _ = self
                     .book
                     .add(&at(node, &spot(place)), source, seen, now, rng);

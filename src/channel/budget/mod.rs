@@ -37,11 +37,12 @@ settings! {
         /// direction covers data that waits to be sent. Minimum and default: 32 MiB.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
-        /// How much all peers may hold together beyond 32 KiB each, in bytes.
+        /// How much all peers together may hold, in bytes.
         ///
-        /// Both directions count. Minimum: 32 MiB; default: 512 MiB. When this limit is reached,
-        /// the peer that holds the most memory is disconnected, if it holds more than its fair
-        /// share. The fair share is this limit divided by the number of peers.
+        /// Both directions count, but not the first 32 KiB of each peer. Minimum: 32 MiB; default:
+        /// 512 MiB. When this limit is reached, the peer that holds the most memory is
+        /// disconnected, if it holds more than its fair share. The fair share is this limit divided
+        /// by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
@@ -122,8 +123,8 @@ impl NodeBudget {
     /// Changes the limits from now on.
     ///
     /// Memory held beyond the new limits stays until it is released. If data waits for room in the
-    /// node's budget, the peer that holds the most is disconnected, if it holds more than its fair
-    /// share.
+    /// node's budget, and the peer that holds the most holds more than its fair share, that peer is
+    /// disconnected.
     ///
     /// # Errors
     /// [`TooSmall`] if a limit is below [`MemoryLimits::MIN`]; nothing changes then.
@@ -231,7 +232,7 @@ impl NodeBudget {
     /// Only one peer at a time is disconnected, since the memory of a disconnected peer is released
     /// only when its tasks have ended. All callers that wait for room call this after each release,
     /// but only the first call scans the peers: with a thousand peers, a scan by each caller would
-    /// take longer than the node's work.
+    /// take longer than all other work of the node.
     fn make_room(&self) {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.0.looked.swap(changes, Ordering::AcqRel) == changes {

@@ -97,7 +97,7 @@ impl PeerBudget {
         self.try_add(|held| held.add_to_send(bytes, shared))
     }
 
-    /// Charges `bytes` of data to send, already held, whether or not there is room.
+    /// Charges `bytes` of data that waits to be sent, even if there is no room.
     pub(crate) fn charge_to_send(&self, bytes: usize) {
         self.change(|held| held.to_send = held.to_send.saturating_add(bytes));
     }
@@ -110,7 +110,7 @@ impl PeerBudget {
         self.change(|held| held.sealing = bytes);
     }
 
-    /// Whether there is room for `bytes` and `shared` bytes that wait to be sent.
+    /// Whether [`try_charge_to_send`](Self::try_charge_to_send) would find room. Charges nothing.
     pub(crate) fn check_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
         let mut held = self.held.lock();
         let mut sum = *held;
@@ -161,11 +161,11 @@ impl PeerBudget {
     /// Releases `bytes` of received data.
     pub(crate) fn release(&self, bytes: usize) {
         self.change(|held| held.received = held.received.saturating_sub(bytes));
-        // The read loop may have waited for room in a protocol's queue.
+        // The read loop may be waiting for room in a protocol's queue.
         self.freed.notify_one();
     }
 
-    /// Releases `bytes` and `shared` bytes that have been sent or never will be.
+    /// Releases `bytes` and `shared` bytes that were charged for data to send.
     pub(crate) fn release_to_send(&self, bytes: usize, shared: usize) {
         self.change(|held| {
             held.to_send = held.to_send.saturating_sub(bytes);
@@ -261,7 +261,7 @@ impl PeerBudget {
         }
     }
 
-    /// Wakes a waiting [`when_freed`](Self::when_freed) for another attempt.
+    /// Makes a waiting [`when_freed`](Self::when_freed) try again.
     pub(crate) fn nudge(&self) {
         self.freed.notify_one();
     }

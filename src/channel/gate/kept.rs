@@ -13,7 +13,7 @@ pub(super) const MOST: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct KeptPayloads(AtomicUsize);
 
-/// Permission to keep a payload; it ends when this is dropped.
+/// Permission to keep a payload, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Kept<'a> {
     all: &'a AtomicUsize,

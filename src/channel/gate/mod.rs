@@ -1,13 +1,12 @@
 //! The write gate passes on one message at a time, while the connection is healthy.
 //!
-//! The gate's token is the sealing half of the session. The write loop holds this token, and is the
-//! only task that takes messages out of the gate. Each protocol puts its messages into its own
-//! lane. The gate guarantees:
+//! Only the write loop takes messages out of the gate, since it alone holds the sealing half of the
+//! session. Each protocol puts its messages into its own lane. The gate guarantees:
 //!
 //! - messages go out one at a time, those of one lane in order;
 //! - control frames go first, then the most urgent class of lanes; within a class, lanes take turns
-//!   by weighted deficit round robin over bytes; a class that is passed over keeps a twentieth of
-//!   the bytes;
+//!   by weighted deficit round robin over bytes; each less urgent class with waiting messages still
+//!   gets a twentieth of the bytes;
 //! - after a failed write nothing more is written, and every waiting caller gets
 //!   [`SendError::WriteFailed`] once it is certain that the failure ends the connection;
 //! - the Disconnect is the last frame.
@@ -72,8 +71,8 @@ struct State {
     phase: Phase,
     /// The error of the failed write, if that is what closed the gate.
     failure: Option<WriteError>,
-    /// Set when queued messages were dropped. From then on, no further message of a batch may be
-    /// started.
+    /// Set when queued messages were dropped. From then on, the write loop may not start on another
+    /// message of its batch.
     dropping: bool,
     /// How many protocol messages will never be written.
     unsent: usize,
@@ -195,14 +194,14 @@ impl WriteGate {
         unsent
     }
 
-    /// Whether the Disconnect is the only frame that may still be started.
+    /// Whether no new frame may be written except the Disconnect.
     pub(crate) fn is_dropping(&self) -> bool {
         self.lock().dropping
     }
 
-    /// Waits for messages, and moves up to `limit` bytes of them into `batch`.
+    /// Waits for messages, and moves them into `batch` until it holds `limit` bytes.
     ///
-    /// A single message may exceed `limit`. Messages that are still in `batch` from the last call
+    /// The last message may exceed `limit`. Messages that are still in `batch` from the last call
     /// count as not written, and `batch` is cleared first. Cancel safe. Only the write loop calls
     /// this.
     pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
@@ -229,8 +228,8 @@ impl WriteGate {
         let written = std::mem::take(&mut state.in_flight_cost);
         if written != Cost::default() {
             state.outgoing.remove(written);
-            // The charge for messages is rounded up to steps, so it may now have room that the
-            // budget does not report.
+            // The charge for messages changes in steps. If it stays the same now, the budget wakes
+            // nobody, although there may be room.
             self.changed.notify_waiters();
         }
         if state.phase == Phase::Closed {

@@ -75,7 +75,8 @@ impl Outgoing {
 
     /// The part of the charge to release.
     ///
-    /// A surplus of up to one step stays charged, since more messages may follow.
+    /// While a charge is due, a surplus of up to one step stays charged, since more messages may
+    /// follow.
     fn surplus(&self) -> usize {
         let due = due(self.messages);
         let keep = match due {

@@ -24,7 +24,7 @@ pub(crate) struct SharedPayload {
 }
 
 impl SharedPayload {
-    /// Compresses a payload, and charges both forms to the node.
+    /// Compresses a payload, and charges the plain and the compressed form to the node.
     ///
     /// Returns `None` if the node has no room for both forms.
     ///

@@ -125,7 +125,7 @@ impl Batch {
         self.left
     }
 
-    /// The size of the messages in bytes, before compression.
+    /// The cost of the messages in bytes: payloads before compression, and a fixed cost each.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -329,7 +329,7 @@ async fn a_more_urgent_message_is_in_the_next_batch() {
 }
 
 proptest! {
-    /// Each waiting class keeps a twentieth of the bytes; the most urgent gets the rest.
+    /// Each waiting class gets a twentieth of the bytes; the most urgent gets the rest.
     #[test]
     fn no_class_starves(sizes in prop::array::uniform3(1000usize..40_000)) {
         let lanes = Class::ALL.map(of_class);

@@ -17,7 +17,7 @@ const PARTS: usize = 19;
 pub(super) struct Turns {
     /// Each lane with its class. The lanes of a class are in the order of their turns.
     lanes: VecDeque<(Class, usize)>,
-    /// How far normal and bulk lanes are behind, in bytes of more urgent classes.
+    /// How far the normal and bulk classes are behind, in bytes of more urgent classes.
     ///
     /// For each of the two classes, this is the number of bytes that more urgent classes sent while
     /// the class waited, minus [`PARTS`] times the bytes that the class itself has sent.
