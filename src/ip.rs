@@ -67,7 +67,7 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
     sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
-/// The network of an address, with a prefix of `v4` bits for IPv4 and `v6` bits for IPv6. An IPv4
+/// The network of an address. Its prefix has `v4` bits for IPv4 and `v6` bits for IPv6. An IPv4
 /// address mapped into IPv6 counts as IPv4.
 #[cfg(any(feature = "addrbook", feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {

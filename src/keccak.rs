@@ -1,9 +1,9 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! Only this file knows which crate computes the hash. On x86-64 with the feature `vector`, the
-//! crate computes digests side by side in vector registers. With the feature `asm`, published
-//! assembly code computes the hash if such code exists for the processor. Otherwise the hash is
-//! computed in plain Rust.
+//! Only this file knows which crate computes the hash. On x86-64 with the feature `vector`, it is
+//! `peermux_crypto`, which computes digests side by side in vector registers. With the feature
+//! `asm`, published assembly code computes the hash if such code exists for the processor.
+//! Otherwise the hash is computed in plain Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
 pub(crate) use peermux_crypto::Keccak256;

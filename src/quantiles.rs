@@ -50,7 +50,7 @@ impl Quantiles {
 fn class(duration: Duration) -> usize {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let power = micros.max(1).ilog2();
-    // The two bits after the highest bit are the part.
+    // The two bits after the highest bit select the part.
     let part = match power {
         0 | 1 => (micros << (2 - power)) & 3,
         _ => (micros >> (power - 2)) & 3,

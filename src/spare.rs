@@ -15,8 +15,8 @@ const LARGEST: usize = 2 << 20;
 /// Buffers of large payloads, for all connections of a server.
 ///
 /// Without this reuse, the allocator returns blocks of this size to the operating system and
-/// requests them again. The system then clears each page, which takes a tenth of the time that a
-/// sender of 1 MiB payloads spends.
+/// requests them again. The system then clears each page, which takes a tenth of a sender's time if
+/// the payloads have 1 MiB.
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<BytesMut>>);
 

@@ -141,8 +141,8 @@ impl Discv4 {
 
     /// Subscribes to nodes that prove their endpoint, and to fetched records.
     ///
-    /// A reader that is more than 1,024 events behind loses the oldest, and receives the number of
-    /// lost events.
+    /// A reader that is more than 1,024 events behind loses the oldest ones, and receives their
+    /// number instead.
     #[must_use]
     pub fn found(&self) -> EventStream<Found> {
         self.0.found.subscribe()

@@ -7,7 +7,7 @@
 //! target for the nodes that they know, until no answer contains a nearer node. Only nodes that
 //! have proven their endpoint get answers, so that nobody can direct our answers at a third party.
 //!
-//! [`Discv4`] is a running node. Below that, [`Machine`] takes and returns packets without a
+//! [`Discv4`] is a running node. On a lower level, [`Machine`] takes and returns packets without a
 //! socket, and [`packet`] is the codec.
 //!
 //! ```

@@ -18,7 +18,7 @@ use crate::settings::TooSmall;
 ///
 /// Clones share the cache and the rate limit. Nothing is looked up until [`sync`](Self::sync) is
 /// called or a [`Walk`] is asked for a node. Then only names of the requested lists are looked up;
-/// a walk also looks up names of the lists to which these link.
+/// a walk also looks up names of the lists to which these lists link.
 pub struct Client<R> {
     reader: Arc<Reader<R>>,
     random: Arc<Mutex<StdRng>>,

@@ -130,7 +130,8 @@ impl LookupError {
 
 /// An error at one name of a list.
 ///
-/// Such an error stops neither the reading of the rest of the list nor that of any other list.
+/// After such an error, the other names and the other lists are still read, unless a limit is
+/// reached.
 ///
 /// `name` is the full name in the DNS, which ends with the list's [`Domain`](super::Domain).
 #[derive(Debug, Clone, thiserror::Error)]

@@ -15,7 +15,7 @@ const KEY_CHARACTERS: usize = 53;
 
 /// Where a list of nodes is, and which key signs it.
 ///
-/// Its text is `enrtree://`, the compressed key in base32, `@`, and the [`Domain`].
+/// The text of a link is `enrtree://`, the compressed key in base32, `@`, and the [`Domain`].
 ///
 /// ```
 /// use peermux::dns::Link;

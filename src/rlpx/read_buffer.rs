@@ -113,8 +113,8 @@ impl ReadBuffer {
     /// Append with `AsyncReadExt::read_buf` or similar, and do not change the existing bytes.
     /// `total` is the number from [`Opened::NeedMore`](super::Opened::NeedMore), which counts the
     /// bytes needed from the first unconsumed one on; pass 0 if there is no such number. The buffer
-    /// then has room for at least one more byte, but not always for all that are needed, so call
-    /// this before each read.
+    /// then has room for at least one more byte, but not always for all bytes that are needed, so
+    /// call this before each read.
     pub fn prepare(&mut self, total: usize) -> &mut Vec<u8> {
         let capacity = self.next_capacity(total);
         self.was_full = false;

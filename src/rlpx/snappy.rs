@@ -39,7 +39,7 @@ impl Compressor {
     /// Writes the compressed form of `data` to the front of `out`, and returns its length.
     ///
     /// `out` has at least `max_compress_len` bytes. The result is never longer than for
-    /// incompressible data.
+    /// incompressible data of the same length.
     pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
         let length = self.0.compress(data, out);
         let length = length.map_err(|_| SealError::Compression { got: data.len() })?;

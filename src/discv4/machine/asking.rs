@@ -283,7 +283,7 @@ impl Machine {
         }
     }
 
-    /// Ends a query for nodes with the nodes received.
+    /// Ends a query for nodes, and passes the nodes received so far to its lookup.
     pub(super) fn finish_asked(&mut self, id: u64, now: Now) {
         let Some(query) = self.remove_query(id, now) else {
             return;

@@ -70,8 +70,8 @@ impl Machine {
 
     /// Rejects packets whose data need not be read.
     ///
-    /// These are unsolicited answers, requests from unproven addresses, and Pings from unknown
-    /// addresses above their rate limit.
+    /// These are unsolicited answers, requests from unproven addresses, and Pings from such
+    /// addresses beyond the rate limit.
     fn is_expected(
         &mut self,
         datagram: &Datagram<'_>,

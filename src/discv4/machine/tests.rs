@@ -99,7 +99,7 @@ fn settle(nodes: &mut [Node], now: Now) {
     }
 }
 
-/// Advances the time from deadline to deadline.
+/// Advances the clock by `time`, from deadline to deadline.
 fn run(nodes: &mut [Node], mut now: Now, time: Duration) -> Now {
     let end = later(now, time);
     settle(nodes, now);

@@ -20,8 +20,8 @@ pub(super) const BUCKET: usize = 16;
 
 /// Number of buckets: one for each of the 17 largest distances.
 ///
-/// The first bucket also takes all nearer nodes. In a network of 2^20 nodes, 16 of them are
-/// expected in that bucket.
+/// The first bucket also takes all nearer nodes. In a network of 2^20 nodes, about 16 nodes belong
+/// to that bucket.
 const BUCKETS: usize = 17;
 
 /// Maximum nodes per /24, or IPv6 /64, in the table and in a bucket.
@@ -44,8 +44,8 @@ pub(super) enum Seen {
 /// Nodes that answered a Ping, in buckets by the logarithm of their distance.
 ///
 /// A bucket holds 16 nodes, in the order of their last answers, and the 10 waiting nodes that
-/// answered last. A node is removed only if it does not answer. The state depends only on the calls
-/// and their order.
+/// answered last. One of the 16 is removed only if it does not answer. The state depends only on
+/// the calls and their order.
 #[derive(Debug)]
 pub(super) struct Table {
     own: NodeId,
@@ -123,7 +123,7 @@ impl Table {
         }
     }
 
-    /// Returns the node that has been silent longest, if for at least `silence`.
+    /// Returns the node silent for the longest time, if that time is at least `silence`.
     pub(super) fn stalest(&self, silence: Duration, now: Instant) -> Option<Contact> {
         let stalest = self.entries().min_by_key(|entry| entry.last_pong);
         let silent =

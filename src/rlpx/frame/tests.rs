@@ -292,7 +292,7 @@ proptest! {
         prop_assert!(input.is_empty() && wire.is_empty());
     }
 
-    /// A frame sealed in pieces consists of the same bytes as a frame sealed at once.
+    /// A frame sealed in pieces has the same bytes as a frame sealed at once.
     #[test]
     fn pieces_add_up_to_the_whole(
         messages in messages(),
