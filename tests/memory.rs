@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Returns the bytes allocated now.
+/// Returns the number of bytes that are allocated now.
 fn live() -> usize {
     let stats = COUNTED.stats();
     stats.bytes_allocated - stats.bytes_deallocated
@@ -106,8 +106,8 @@ async fn peers_use_little_memory_a_burst_leaves_nothing_and_messages_share_alloc
 }
 
 /// Discovery v4 and an address book together take less than 2 MiB. Discovery has met 5,000 nodes,
-/// and the book has 1,000 on disk. Each node is in its own network. Everything with a bound in
-/// discovery is full, except the buckets of the nearest nodes.
+/// and the book has 1,000 on disk. Each node is in its own network. Everything in discovery that
+/// has a bound is full, except the buckets of the nearest nodes.
 async fn discovery_keeps_little() {
     const NODES: u32 = 5000;
     const KEPT: usize = 1000;
@@ -199,7 +199,7 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
 }
 
 /// Idle peers use little memory, even right after they connect. If many peers released memory only
-/// later, most of it would stay with the process, in gaps between live allocations.
+/// later, the process would keep most of it, in gaps between live allocations.
 async fn idle_peers_keep_little() {
     const MOST: usize = 9 << 10;
     let quiet = Protocol::builder("quiet", 1, 1).run(|_, mut conn| async move {

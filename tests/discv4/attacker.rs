@@ -14,7 +14,7 @@ const KEYS: usize = 10_000;
 const NETWORKS: usize = 4;
 const OF_NETWORK: usize = 64;
 
-/// Keys at one address differ by port.
+/// Several keys share an address. Their ports differ, and begin at this one.
 const FIRST_PORT: usize = 20_000;
 
 /// Answers like an honest node, but returns only its own keys as neighbours.
@@ -86,7 +86,7 @@ impl Attacker {
         (from, seal(&ping, &self.keys[self.next]))
     }
 
-    /// Returns the answers to a packet for one of the addresses.
+    /// Returns the answers to a packet that was sent to the attacker's address `at`.
     pub(crate) fn answer(
         &mut self,
         at: SocketAddr,

@@ -28,11 +28,11 @@ const BOOTNODES: usize = 4;
 const RUSH: usize = 10;
 const RUSH_FOR: u64 = 1000;
 
-/// Every hour, one in this many of the other nodes is replaced.
+/// Every hour, one in this many of the nodes in `honest` is replaced.
 const CHURN: usize = 50;
 
 /// Returns the configuration of the nodes other than the victim. They search more rarely than by
-/// default, since their packets dominate this test's run time.
+/// default, since most of this test's run time is spent on their packets.
 fn others() -> Discv4Config {
     Discv4Config::default()
         .with_random_lookups(1)
@@ -119,7 +119,7 @@ impl Attacked {
         }
     }
 
-    /// Restarts the victim without bootnodes. Of what it knew, only its book is left.
+    /// Restarts the victim without bootnodes. It remembers only its book.
     fn restart(&mut self) {
         let seeds = self.victim.restart(&self.net);
         let config = Discv4Config::default();
@@ -169,7 +169,8 @@ impl Attacked {
                 .collect();
             let first = xor.iter().position(|byte| *byte != 0).unwrap_or(0);
             let zeros = 8 * first as u32 + xor[first].leading_zeros();
-            // The last of the 17 buckets contains all nodes nearer than those of the other buckets.
+            // The last of the 17 buckets contains all nodes that are nearer than the other buckets'
+            // nodes.
             [a, b, c, zeros.min(16) as u8, 1]
         });
         assert!(in_table <= 10, "{in_table} of a /24 in the table");

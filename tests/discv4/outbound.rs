@@ -1,6 +1,6 @@
 //! A node's outbound peers, chosen by a server's rules.
 //!
-//! Two sources of nodes take turns, and there is at most one peer per network.
+//! The book and discovery take turns as the source of nodes. There is at most one peer per network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::attacker::is_hostile;
 use super::net::{Net, UNIX};
 
-/// The number of outbound peers by a server's default. A third of 50 seats is for dialled nodes.
+/// A server's default number of outbound peers: a third of its 50 seats.
 pub(crate) const TARGET: usize = 17;
 
 /// Automatic dials per second.
@@ -184,7 +184,7 @@ impl Outbound {
             (drawn, _) => drawn,
         };
         if drawn.is_some() {
-            // The source that served this time is asked second the next time.
+            // The source that returned a node this time is asked second next time.
             self.turn_of_book = first != served_first;
         }
         drawn

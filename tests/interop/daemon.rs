@@ -21,7 +21,8 @@ impl Daemon {
             each_line(log, |line| {
                 // To diagnose a failure.
                 eprintln!("    {line}");
-                // The lines are read even if no test waits for them.
+                // An error is ignored, since the log must be read even if no test waits for its
+                // lines.
                 let _ = sender.try_send(line);
                 true
             });

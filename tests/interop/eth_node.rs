@@ -35,7 +35,7 @@ impl EthNode {
         Self::start_with(chain, versions, |builder| builder)
     }
 
-    /// Like [`start`](Self::start), but also adds what `describe` adds to the server.
+    /// Like [`start`](Self::start), but lets `describe` add more to the server.
     pub(crate) fn start_with(
         chain: Chain,
         versions: RangeInclusive<u64>,
@@ -62,7 +62,7 @@ impl EthNode {
         }
     }
 
-    /// Returns an event that has already arrived.
+    /// Returns the next event if it has already arrived.
     pub(crate) fn told(&mut self) -> Option<Event> {
         self.events.next().now_or_never().flatten()
     }

@@ -1,4 +1,4 @@
-//! Installing the node on `@ethereumjs/devp2p`.
+//! Installs the node that is built on `@ethereumjs/devp2p`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ pub(crate) fn build() -> Result<Foreign, String> {
 /// Node looks for packages next to the program. Packages that are already installed are kept.
 /// Returns the folder.
 ///
-/// Call it once per program and run: it overwrites files that may be in use.
+/// Call it only once per program in each run of the tests, since it overwrites files that may be in
+/// use.
 pub(crate) fn install(name: &str) -> Result<PathBuf, String> {
     let folder = output().join(name);
     if is_built() {

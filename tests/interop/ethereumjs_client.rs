@@ -2,7 +2,7 @@
 //!
 //! EthereumJS's node would look for the rest of the network, so it runs in a network namespace with
 //! only a loopback device. Our node must be in the same namespace, so the test runs this program
-//! again inside.
+//! again inside the namespace.
 
 use std::env;
 use std::fs;
@@ -64,7 +64,7 @@ impl Client {
     /// Starts the client without other nodes.
     fn start(folder: &Path) -> Self {
         // Nothing listens at this bootnode's address, but without a bootnode the client would dial
-        // those of the network.
+        // Sepolia's bootnodes.
         let nobody = SecretKey::random(&mut rand::rng()).public_key();
         let nobody = format!("enode://{nobody}@127.0.0.1:1");
         Self::run(folder, &folder.join("data"), &nobody, "--discV4=false")
@@ -182,7 +182,8 @@ fn shake_hands(folder: &Path) {
     assert_eq!((asked.start, asked.limit), (Start::Hash(newest), 1));
 }
 
-/// Checks that a Status is that of a node with only the first block. Its next fork may differ.
+/// Checks that a Status is that of a node with only the first block. Its next fork may differ from
+/// ours.
 fn assert_is_new(chain: &Chain, status: &Status) {
     let ours = chain.status(68);
     assert_eq!(status.fork_id.checksum, ours.fork_id.checksum, "{status:?}");

@@ -16,7 +16,7 @@ use crate::{ethereumjs, geth};
 const SWITCH: &str = "PEERMUX_INTEROP";
 
 /// The environment variable that is set in a process inside a namespace. There, downloads are
-/// impossible, and the programs that were built outside are in use.
+/// impossible, so the programs that were built outside are used.
 pub(crate) const BUILT: &str = "PEERMUX_INTEROP_BUILT";
 
 /// An implementation that shares no code with peermux.
@@ -73,7 +73,7 @@ impl Implementation {
     }
 }
 
-/// Returns whether a test that cannot run fails.
+/// Returns whether a test counts as failed if it cannot be run.
 pub(crate) fn is_required() -> bool {
     env::var_os(SWITCH).is_some_and(|value| value == "required")
 }
@@ -154,7 +154,7 @@ pub(crate) fn announce(tool: &str, what: &str) {
     eprintln!("`{tool}` builds {what}; with an empty cache this takes minutes");
 }
 
-/// Runs a build tool to its end. The error is a missing tool or its output.
+/// Runs a build tool to its end. The error says that the tool is missing, or is the tool's output.
 pub(crate) fn build_with(
     tool: &str,
     folder: &Path,

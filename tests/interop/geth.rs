@@ -1,4 +1,4 @@
-//! Building the node on go-ethereum's p2p package.
+//! Builds the node that uses go-ethereum's `p2p` package.
 
 use std::ffi::OsStr;
 

@@ -38,7 +38,7 @@ pub(crate) fn run_inside(variable: &str, value: impl AsRef<OsStr>) -> Result<Com
     Err(format!("{}\n{printed}", run.status).into())
 }
 
-/// Checks whether namespaces can be created. The error is the reason if not.
+/// Checks whether namespaces can be created. If not, the error is the reason.
 pub(crate) fn are_there() -> Result<(), String> {
     let tried = namespace("true").output();
     let tried = tried.map_err(|error| format!("`unshare` does not start: {error}"))?;

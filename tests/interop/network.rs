@@ -52,7 +52,7 @@ pub(crate) fn trial() -> Trial {
     report::trial("network::finds_itself", ready, |()| start())
 }
 
-/// Builds everything before it enters the namespace, where downloads are impossible.
+/// Builds everything before the test enters the namespace, where downloads are impossible.
 fn ready() -> Result<(), String> {
     are_there()?;
     Implementation::Geth.ready()?;
@@ -193,8 +193,8 @@ fn run(count: usize) {
     let begun = Instant::now();
     let (boot, boot_enode, boot_record) = bootnode();
 
-    // Three nodes are not among the others: the bootnode, the full node, and our node that shares
-    // `eth` with it. A third of the others is go-ethereum's.
+    // Three nodes do not count as `others`: the bootnode, the full node, and our node that shares
+    // `eth` with it. A third of `others` are go-ethereum's.
     let others = count - 3;
     let theirs = others / 3;
     let place = |name: &str, number: usize| folder.join(format!("{name}{number}"));
@@ -263,7 +263,7 @@ fn client(node: &Value) -> &str {
     node["client"].as_str().unwrap_or_default()
 }
 
-/// Checks the result for a node that was met or has no free seat.
+/// Checks that a node was met, or refused us for lack of a free seat.
 fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     if node["outcome"] == "refused" {
         assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");

@@ -37,7 +37,7 @@ impl Node {
         }
     }
 
-    /// Waits for the next peer in either direction.
+    /// Waits for the next new peer, whichever side has dialled.
     pub(crate) fn next_peer(&mut self) -> Peer {
         loop {
             let event = self.ours.block_on(self.events.recv());

@@ -18,7 +18,7 @@ pub(crate) fn listen(arguments: &[&str]) -> (Program, String) {
     (program, enode)
 }
 
-/// Like [`listen`], and returns its record too.
+/// Like [`listen`], but also returns the node's record.
 pub(crate) fn listen_with_record(arguments: &[&str]) -> (Program, String, String) {
     let mut program = run(&[&["listen", "--addr", "127.0.0.1:0"], arguments].concat());
     let listening = program.event("listening");

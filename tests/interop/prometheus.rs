@@ -112,8 +112,8 @@ fn lint() {
     assert!(complaints.is_empty(), "{complaints}");
 }
 
-/// Makes Prometheus scrape nodes with everything that the dashboard shows, and waits. Returns once
-/// each query returns data.
+/// Runs nodes that produce everything the dashboard shows, and a Prometheus that scrapes them.
+/// Waits until each query returns data.
 fn dashboard() {
     let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");

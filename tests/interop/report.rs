@@ -280,7 +280,7 @@ fn is_in_table(test: &str) -> bool {
     })
 }
 
-/// Returns the version in a file that follows the text `before`.
+/// Returns the version that follows the text `before` in a file.
 fn version(file: &str, before: &str) -> io::Result<String> {
     let text = fs::read_to_string(sources().join(file))?;
     let version = text.split_once(before).map(|(_, rest)| {

@@ -1,7 +1,7 @@
 //! Port mapping by miniupnpd, which many routers use.
 //!
 //! Three network namespaces represent the node, its router and the rest of the world, with links
-//! between neighbours. The test runs this program again inside the router's.
+//! between neighbours. The test runs this program again inside the router's namespace.
 
 use std::env;
 use std::fs;

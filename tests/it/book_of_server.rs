@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A time that only a server that hangs exceeds.
+/// A time limit that is exceeded only if a server hangs.
 const LONG: Duration = Duration::from_secs(60);
 
 async fn book_in(store: &MemoryStore) -> (AddressBook, Persistence) {

@@ -3,10 +3,10 @@
 use std::fs::read_dir;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold what builds and tools leave.
+/// Folders that builds and tools create.
 const NOT_OURS: [&str; 3] = ["target", "node_modules", ".git"];
 
-/// Returns the files with an extension in a folder and those below it.
+/// Returns the files with this extension in a folder and its subfolders.
 pub(crate) fn below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in read_dir(folder).expect("a readable folder") {

@@ -69,7 +69,7 @@ pub(crate) fn broken(links: &[Link]) -> Vec<&Link> {
 
 /// Returns the links that would not work in rustdoc.
 ///
-/// These are links in the text of a chapter, and labels without a target in `src/guide.rs`.
+/// These are inline links in a chapter, and links whose label has no target in `src/guide.rs`.
 pub(crate) fn lost_in_rustdoc(root: &Path) -> Vec<String> {
     let guide = std::fs::read_to_string(root.join("src/guide.rs")).expect("the guide");
     let known: BTreeSet<&str> = guide

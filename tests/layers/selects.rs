@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::files;
 
-/// Returns the lines of `select!`s that do not begin with a comment and `biased;`.
+/// Returns the line numbers of `select!`s that do not begin with a comment and `biased;`.
 fn undecided(text: &str) -> Vec<usize> {
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let is_select = |line: &str| !line.starts_with("//") && line.contains("select! {");

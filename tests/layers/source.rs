@@ -1,4 +1,4 @@
-//! The paths that files under `src/` use, without tests and documentation.
+//! The paths that files under `src/` use outside of tests and documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -155,7 +155,7 @@ impl Source {
     }
 
     /// Returns which file needs which other files. Files named `mod.rs` are left out. So are files
-    /// of errors, because they may name the type that they are about.
+    /// whose names end in `error.rs`, because an error may name the type that it is about.
     pub(crate) fn files(&self) -> BTreeMap<String, BTreeSet<String>> {
         let counts = |file: &str| !file.ends_with("mod.rs") && !file.ends_with("error.rs");
         let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -7,7 +7,7 @@ pub(crate) struct Table(BTreeMap<String, BTreeSet<String>>);
 
 impl Table {
     /// Reads the rows between `<!-- layers -->` and `<!-- /layers -->`. A row lists layers, then
-    /// the layers that they may use. All rows above may use the layers of the last row.
+    /// the layers that they may use. The layers of all other rows may use those of the last row.
     pub(crate) fn parse(text: &str) -> Self {
         let (_, rest) = text
             .split_once("<!-- layers -->")
@@ -80,7 +80,7 @@ fn cells(row: &str) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// Returns the names in backticks of a cell.
+/// Returns the names that are in backticks in a cell.
 fn names(cell: &str) -> Vec<String> {
     cell.split('`')
         .skip(1)

@@ -56,8 +56,8 @@ impl Mesh {
         drop(self.servers.remove(id));
     }
 
-    /// Returns whether the mesh is complete. Each node must have its outbound peers, and both ends
-    /// must know each connection.
+    /// Returns whether the mesh is complete. Each node must have its outbound peers, and each
+    /// connection must be known at both ends.
     pub(crate) fn is_complete(&self) -> bool {
         let peers: BTreeMap<NodeId, Vec<Peer>> = (self.servers.iter())
             .map(|(id, server)| (*id, server.peers()))

@@ -12,8 +12,8 @@ use super::Case;
 use crate::foreign::Foreign;
 use crate::node::Node;
 
-/// The content of the messages, which repeats every 251 bytes. Every Snappy encoder shrinks it to
-/// about a twentieth.
+/// The size of a message's content. The content repeats every 251 bytes, so every Snappy encoder
+/// shrinks it to about a twentieth.
 const CONTENT: usize = 1 << 20;
 const AT_MOST: usize = CONTENT / 10;
 

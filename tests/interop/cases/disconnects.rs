@@ -44,7 +44,7 @@ fn our_reasons(foreign: &Foreign) {
     assert_they_dropped(&theirs.event("peer_drop"), None, "unknown");
 }
 
-/// EthereumJS sends a bare byte that is never compressed, go-ethereum a compressed list.
+/// EthereumJS sends a bare byte, never compressed; go-ethereum sends a compressed list.
 fn their_reasons(foreign: &Foreign) {
     let (mut theirs, enode) = foreign.serve(&[]);
     let node = Node::start();

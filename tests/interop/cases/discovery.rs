@@ -101,7 +101,8 @@ fn decoders_agree(foreign: &Foreign) {
             accepted += usize::from(ours.is_ok());
         }
     }
-    // Check that neither decoder rejects nearly everything, since two that do would agree.
+    // Check that the decoders neither accept nor reject nearly everything. If they did, their
+    // agreement would prove little.
     assert!(
         accepted > PACKETS / 10 && accepted < PACKETS * 9 / 10,
         "{accepted}"

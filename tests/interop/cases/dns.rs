@@ -96,7 +96,8 @@ fn definition(folder: &Path) {
         (record.node_id().to_string(), about)
     });
     let nodes: Map<String, Value> = nodes.collect();
-    // Use only one link. With several links, `devp2p` does not keep the order that it has signed.
+    // Use only one link. With several links, `devp2p` does not keep them in the order that it has
+    // signed.
     let links = texts(links(1));
     let write = |name: &str, value: Value| {
         fs::write(folder.join(name), value.to_string()).expect("a file");

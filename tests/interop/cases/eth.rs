@@ -65,7 +65,7 @@ fn hash(text: &Value) -> Hash {
     Hash(std::array::from_fn(|index| byte(index).expect("hex")))
 }
 
-/// Checks that each side has joined with the other's Status.
+/// Checks that each side has received the other's Status.
 fn joined(ours: &mut EthNode, theirs: &mut Program, status: &Status) -> peermux::Peer {
     let event = ours.event();
     let Event::Joined { peer, status: told } = event else {
@@ -174,8 +174,8 @@ fn other_chains(foreign: &Foreign) {
         let error = refused["error"].as_str().expect("text");
         let they_refuse = error.to_lowercase().contains(they_name);
         let outcome = ours.outcome(&peer);
-        // The side that refuses first disconnects, perhaps before the other side has received a
-        // Status, because the foreign node sends its Status while it reads ours.
+        // The first side to refuse disconnects. The other side may not have received a Status by
+        // then, because the foreign node sends its Status while it reads ours.
         let Some(event) = ours.told() else {
             assert!(they_refuse, "{error}; {}", outcome.error);
             continue;

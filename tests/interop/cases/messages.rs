@@ -29,7 +29,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Returns how many messages of a size to send. Small messages are more than a queue holds.
+/// Returns how many messages of a size to send. There are more small messages than a queue can
+/// hold.
 fn count(size: usize) -> u64 {
     match size {
         0..=4096 => 300,

@@ -1,4 +1,4 @@
-//! The command lines that only identify a node.
+//! Commands that only identify a node: `peermux ping` and `devp2p rlpx ping`.
 
 use std::process::Command;
 

@@ -30,8 +30,8 @@ fn we_are_full(foreign: &Foreign) {
     assert_they_dropped(&second.event("peer_drop"), TOO_MANY, "remote");
 }
 
-/// The command line reports why it was refused, before or after the remote's Hello. EthereumJS
-/// refuses after the Hello.
+/// The command line reports why it was refused. The refusal may come before or after the remote's
+/// Hello; EthereumJS's comes after.
 fn they_are_full(foreign: &Foreign) {
     let (mut theirs, enode) = foreign.serve(&["--max-peers", "1"]);
     let node = Node::start();

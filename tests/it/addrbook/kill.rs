@@ -36,9 +36,8 @@ async fn child() {
     }
 }
 
-/// Runs the child until it has confirmed `count` numbers, and kills it while it continues. If
-/// `count` is 0, the child is killed right after its start. Returns the last number that the child
-/// confirmed.
+/// Runs the child until it has confirmed `count` numbers, then kills it. If `count` is 0, the child
+/// is killed right after its start. Returns the last number that the child confirmed.
 fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "addrbook::kill::child", "--nocapture"])
@@ -58,8 +57,8 @@ fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
         let confirmed = last.map_or(0, |last| last + 1 - first);
         let begun = line.starts_with("running");
         if (begun && count == 0) || (!begun && confirmed == count && count > 0) {
-            // The child continues in the meantime, so it is killed at a random point. Read the rest
-            // of its output.
+            // The child does not wait for this, so it is killed at a random point. Read the rest of
+            // its output.
             child.kill().unwrap();
         }
     }

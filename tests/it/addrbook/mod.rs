@@ -29,7 +29,7 @@ impl Folder {
         self.0.join("addresses.redb")
     }
 
-    /// Writes a file with this content, which only its owner can read.
+    /// Writes the file with this content. Only the file's owner can read it.
     fn write(&self, content: impl AsRef<[u8]>) {
         // An error is ignored, since the file may not exist.
         let _ = std::fs::remove_file(self.file());

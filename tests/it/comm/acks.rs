@@ -5,7 +5,7 @@ use peermux::comm::CommErrorKind;
 
 use super::*;
 
-/// Acknowledges all messages that a node receives; returns their number.
+/// Returns a task that acknowledges the next `count` messages that a node receives.
 fn acknowledge_patiently(node: &Node, count: usize) -> tokio::task::JoinHandle<()> {
     let mut inbox = patient(&node.comm);
     tokio::spawn(async move {
@@ -244,6 +244,6 @@ async fn a_result_shows_whether_the_policy_is_met_and_the_kinds_of_failures() {
             .any(|one| one.peer == gone)
     );
     assert_eq!(CommErrorKind::Deadline.to_string(), "deadline");
-    // Each failed dial has its own text, but all failures have the same kind.
+    // The two failed dials have the same kind, but different texts.
     assert_eq!(result.failures().len(), 3);
 }

@@ -75,7 +75,7 @@ fn org(name: &'static str) -> Secp256k1Identity {
     Secp256k1Identity::in_organisation(key(), name.as_bytes())
 }
 
-/// Returns a subscription that stalls the connection when it is full, and loses no message.
+/// Returns a subscription that loses no message. When it is full, it stalls the connection.
 fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
     let config = SubscriptionConfig::default().with_overflow(Overflow::Wait(SOON));
     comm.accept_with(config, |_| true)

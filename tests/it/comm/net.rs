@@ -67,7 +67,8 @@ impl Net {
         self.node_through(key, config, identity, |link| link)
     }
 
-    /// Returns a node with a custom connector. The connector may use the link to the network.
+    /// Returns a node with a custom connector. The connector may use the [`Link`] to the network
+    /// that it is given.
     pub(super) fn node_through<C: Connector>(
         &self,
         key: SecretKey,
@@ -184,7 +185,7 @@ fn run(host: &Host, established: Established<DuplexStream>) -> Peer {
     peer
 }
 
-/// The connector of a node's layer.
+/// The connector of a node's communication layer.
 pub(super) struct Link {
     net: Net,
     own: NodeId,

@@ -12,7 +12,7 @@ type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_layer_proves_nothing() {
-    // Repeat this, because code that chooses wrongly at random would pass half of the time.
+    // Repeat this, because code that chose at random would pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let node = net.node();
@@ -154,8 +154,8 @@ async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     assert!(timed_out, "{error}");
 }
 
-/// A proof names its connection and its author's role. So it is invalid on any other connection and
-/// in the other role.
+/// A proof names its connection and its author's role. So it is invalid on any other connection,
+/// and in the other role.
 #[tokio::test(start_paused = true)]
 async fn a_relayed_or_reflected_proof_is_refused() {
     let net = Net::default();
@@ -211,7 +211,7 @@ async fn only_proven_identities_are_remembered() {
     let known = |node: &Node| node.comm.identities().len();
     let mut events = a.comm.events();
     let thief = impostor(&net, |_, mut conn| async move {
-        // The thief returns the node's own proof to the node.
+        // The thief sends the node's own proof back to the node.
         let mut proof = conn.recv().await?.expect("a proof").into_inner();
         let changed = [&proof.payload[..4], &[0; 8], &proof.payload[12..]].concat();
         proof.payload = changed.into();

@@ -7,8 +7,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::*;
 
-/// A proof of identity that a test may change before it is sent. It also says what to send after
-/// it.
+/// A proof of identity that a test may change before it is sent. The struct also says what to send
+/// after the proof.
 pub(super) struct Proof {
     pub(super) code: u64,
     pub(super) id: Vec<u8>,

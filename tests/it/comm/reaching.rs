@@ -98,7 +98,7 @@ impl Connector for Late {
 
 #[tokio::test(start_paused = true)]
 async fn a_successful_handshake_loses_no_message_with_its_connection() {
-    // Repeat this, because code that chooses wrongly at random would pass half of the time.
+    // Repeat this, because code that chose at random would pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let b = net.node();

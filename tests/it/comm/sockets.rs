@@ -93,7 +93,8 @@ async fn three_nodes_on_sockets_acknowledge() {
     nodes[1].0.shutdown(SOON).await.expect("all end");
     let mut dead = comm.presumed_dead();
     drop(comm.send(&text("x"), &peers[1..2]));
-    // The end of the connection may have been reported before the subscription began.
+    // The end of the connection may have been reported before the subscription began, so the result
+    // is ignored.
     let _ = futures::poll!(dead.next());
     assert!(comm.handshake(&peers[1]).await.is_err());
     let back = nodes[2]

@@ -100,7 +100,7 @@ async fn unread_identity_switches_delay_nothing() {
     }
 }
 
-/// A late reader loses the oldest reports, not the newest, and learns how many.
+/// A late reader loses the oldest reports, not the newest. It learns how many were lost.
 #[tokio::test(start_paused = true)]
 async fn a_late_reader_of_a_feed_gets_the_newest_1024_reports_and_the_number_lost() {
     const KEPT: usize = 1024;

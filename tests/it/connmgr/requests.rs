@@ -102,8 +102,8 @@ async fn a_request_that_is_over_reports_its_final_state_and_is_forgotten() {
     assert!(handle.list().await.expect("runs").is_empty());
 }
 
-/// A one-shot request dials again when forced to. An accepted connection cannot, because it has no
-/// address to dial.
+/// A one-shot request dials again when forced to. An accepted connection is not dialled, because it
+/// has no address to dial.
 #[tokio::test(start_paused = true)]
 async fn a_forced_reconnect_is_honoured_or_refused() {
     let (listener, caller) = memory_listener();
@@ -224,7 +224,7 @@ async fn a_removed_address_can_be_requested_again() {
     assert_eq!(handle.find(1).await.expect("known").id, second);
 }
 
-/// Other tasks read a copy or a channel's value, so no address is half-written.
+/// Other tasks read copies of the information, so they never see a half-written address.
 #[tokio::test(start_paused = true)]
 async fn the_information_about_a_request_is_a_snapshot() {
     fn shared<T: Send + Sync + 'static>() {}

@@ -75,8 +75,8 @@ fn inbound_connections_are_counted_by_outcome() {
         let stranger = node().start().await.unwrap();
         let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
         stranger.dial_over(stream, &key).await.unwrap();
-        // These two connections fail: one from the same address again, and one whose client sends
-        // garbage.
+        // The first of these two connections is rejected, because it is from the same address
+        // again. The second fails, because its client closes at once.
         let _early = caller.call("20.1.1.1:2".parse().unwrap()).await;
         failures.recv().await.unwrap().unwrap();
         drop(caller.call("20.2.1.1:1".parse().unwrap()).await);

@@ -1,4 +1,4 @@
-//! The table in the guide.
+//! The table of metrics in the guide.
 
 use std::fmt::Write as _;
 

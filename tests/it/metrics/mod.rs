@@ -15,9 +15,9 @@ use peermux::{Protocol, SecretKey, Server, ServerBuilder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Returns the values of all series under `name{label=value,…}`, with the labels in order. The
-/// value of a histogram is its number of observations. Each series must be in the table of metrics,
-/// so no remote can create others.
+/// Returns the values of all series by `name{label=value,…}`. The labels are in the order of the
+/// series. The value of a histogram is its number of observations. Each series must be in the table
+/// of metrics, so no remote can create others.
 pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let snapshot = snapshotter.snapshot().into_vec().into_iter();
     snapshot

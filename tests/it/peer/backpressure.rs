@@ -82,8 +82,8 @@ fn assert_alive(connected: &Connected) {
     assert!(matches!(outcomes, (None, None)), "{outcomes:?}");
 }
 
-/// Runs a remote that never pauses for ten times the stall limit. In addition to the slow protocol,
-/// each side makes requests with a protocol of its own.
+/// For ten times the stall limit, runs a remote that sends without a pause. In addition to the slow
+/// protocol, each side makes requests with a protocol of its own.
 async fn steady(size: usize, each: Duration) {
     let (slow, taken) = slow(each, ProtocolLimits::default());
     let ((asks_b, answers_b), (asks_c, answers_c)) = (asks("b"), asks("c"));
@@ -117,7 +117,8 @@ async fn backpressure_by_bytes_lasts_ten_times_the_stall_limit_and_hurts_nobody(
     steady(32 << 10, Duration::from_millis(50)).await;
 }
 
-/// The pipe's 128 KiB hold messages for 20 s. Each Ping waits behind these messages.
+/// The slow protocol needs 20 s to read the messages in the pipe's 128 KiB. Each Ping waits behind
+/// these messages.
 #[tokio::test(start_paused = true)]
 async fn backpressure_that_delays_pongs_beyond_the_liveness_timeout_ends_neither_side() {
     let (slow, _) = slow(Duration::from_millis(10), ProtocolLimits::default());
@@ -157,7 +158,8 @@ async fn each_message_taken_restarts_the_stall_limit_including_the_last_one() {
     remote.send_all(&[MESSAGE; 100]).await;
     let error = &outcome(&peer).await.error;
     assert!(matches!(error, PeerError::Stalled { stalled, .. } if stalled.as_secs() == 8));
-    // After the stall limit, one second for the Disconnect follows, and the remote's time to close.
+    // After the stall limit, the peer takes a second to send the Disconnect, and the remote takes
+    // some time to close.
     let waited = started.elapsed().as_secs();
     assert!((10 * 7 + 8..10 * 7 + 12).contains(&waited), "{waited}");
 }

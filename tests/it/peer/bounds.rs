@@ -163,7 +163,7 @@ async fn memory_is_charged_while_messages_wait_and_released_afterwards() {
     assert!(budget.used() <= BUFFER, "{}", budget.used());
 }
 
-/// The part of the usual read buffer that exceeds a peer's free share.
+/// The part of the usual read buffer that exceeds a peer's free allowance.
 const BUFFER: usize = 32 << 10;
 
 /// A header that announces 16 MiB costs only what has arrived, not the announced size.

@@ -65,7 +65,7 @@ async fn peer(settings: impl Into<Settings>) -> (Peer, Scripted) {
         .expect("connects")
 }
 
-/// Returns the outcome of a peer, within a bounded virtual time.
+/// Returns the outcome of a peer, which must end within 120 s of virtual time.
 async fn outcome(peer: &Peer) -> Arc<PeerOutcome> {
     let ended = tokio::time::timeout(Duration::from_secs(120), peer.ended()).await;
     ended

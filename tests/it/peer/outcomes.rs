@@ -230,7 +230,7 @@ async fn causes_have_a_fixed_priority() {
     assert!(matches!(outcome(&peer).await.error, PeerError::Local(_)));
 }
 
-/// All causes happen at once, in every order; the peer always ends.
+/// Several causes occur at once, in all combinations. The peer always ends.
 #[tokio::test(start_paused = true)]
 async fn any_race_of_causes_ends_the_peer() {
     for round in 0u32..200 {

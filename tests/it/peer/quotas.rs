@@ -16,7 +16,8 @@ use super::{outcome, peer, protocol};
 /// A message of the protocol, with the smallest payload.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Reports when each message is received, and the number of messages dropped so far.
+/// Returns a protocol that reports the messages that it receives. Each report contains the time,
+/// and the number of messages dropped so far.
 fn reads(limits: ProtocolLimits) -> (Protocol, mpsc::Receiver<(Instant, u64)>) {
     let (told, tells) = mpsc::channel(1000);
     let protocol = protocol(1).limits(limits).run(move |_, mut conn| {
@@ -140,8 +141,8 @@ async fn a_sender_keeps_to_its_rate() {
     outcome(&peer).await;
 }
 
-/// Returns the waits for quotas that a peer has recorded. These are the number of messages, and the
-/// total and the longest wait in milliseconds.
+/// Returns the waits for quotas that a peer has recorded. Each entry is the number of messages that
+/// waited, and their total and longest wait in milliseconds.
 fn held(peer: &Peer, wanted: HoldCause) -> Vec<(u16, u128, u128)> {
     let held = |event| match event {
         RecordedEvent::Held {
@@ -213,7 +214,7 @@ async fn waits_of_senders_are_recorded() {
             for _ in 0..6 {
                 conn.send(&message).await?;
             }
-            // A call that has given up has waited, too.
+            // The wait of a call that gives up is recorded, too.
             let gives_up = Duration::from_millis(100);
             tokio::time::timeout(gives_up, conn.send(&message))
                 .await

@@ -43,7 +43,8 @@ async fn an_oversized_message_is_an_error_only_for_its_sender() {
     assert_eq!(&remote.expect().await.payload[..], [0x05]);
 }
 
-/// The buffer kept from a large message must leave room for the next one.
+/// The buffer kept after a large message must leave room for the next message. Both count towards
+/// the peer's memory.
 #[tokio::test(start_paused = true)]
 async fn the_largest_messages_follow_one_another_without_a_pause() {
     let noise = noise(MAX_PAYLOAD);
@@ -299,7 +300,7 @@ async fn small_messages_queued_together_share_a_write() {
         .await;
     let outcome = accepted.ended().await.expect("ends");
     assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
-    // Auth, Hello, Disconnect, and the messages.
+    // These are the writes of the auth, the Hello, the Disconnect, and the messages.
     let writes = writes.load(Ordering::Relaxed);
     assert!(writes <= 10, "{writes} writes");
 }

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Answers when permits are added, and counts the requests in progress.
+/// Returns a builder of [`Requests`] that need a permit for each answer. Also returns the semaphore
+/// of the permits, and the number of requests in progress.
 fn slow(config: RequestConfig) -> (RequestsBuilder<Kv>, Arc<Semaphore>, Arc<AtomicUsize>) {
     let (go, busy) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
     let (goes, works) = (Arc::clone(&go), Arc::clone(&busy));

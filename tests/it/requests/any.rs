@@ -41,7 +41,7 @@ async fn the_next_peer_is_asked_when_one_does_not_answer() {
         assert_eq!(peer.id(), servers[1].id());
         assert_eq!(value, Value(Some("cat".into())));
     }
-    // After its timeout, a peer is asked last.
+    // Once a peer has timed out, it is asked last.
     assert!(requests.stats(&servers[0].id()).unwrap().timed_out <= 1);
 }
 

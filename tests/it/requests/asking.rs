@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// Returns requests that are never answered.
+/// Returns a [`Requests`] that never answers.
 fn silent() -> Requests<Kv> {
     let builder = Requests::builder();
     builder.answer(|_, _: Get| pending()).build()
@@ -93,7 +93,7 @@ async fn requests_beyond_the_maximum_wait_or_are_refused() {
     let ours = Requests::builder().config(config).build();
     let pair = Pair::of(&ours, &silent()).await;
     let id = *pair.id();
-    // The settings of one call cannot change the limit on open requests of its handle.
+    // The settings of one call cannot change the handle's limit on open requests.
     let refuses = config.with_when_open(WhenOpen::Refuse).with_max_open(9);
     let hurries = config.with_timeout(SECOND);
     let (first, second, third, fourth) = tokio::join!(

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// Waits, sends the own Status, and expects the remote's.
+/// Waits, sends its own Status, and expects the same Status from the remote.
 async fn handshake(
     mut before: BeforeRequests<Kv>,
     genesis: u64,
@@ -24,7 +24,7 @@ async fn handshake(
     }
     let mut conn = before.ready();
     while let Some(message) = conn.recv().await? {
-        // The function for other messages returns a later Status to its sender.
+        // A Status that arrives after the handshake is returned to its sender.
         conn.send(&message.into_inner()).await?;
     }
     Ok(())
@@ -53,8 +53,8 @@ async fn requests_wait_for_the_handshake() {
     assert_eq!(ours.peers().len(), 1);
 }
 
-/// A request to any peer waits for a handshake. Right after a dial there may be no other peer to
-/// ask.
+/// A request to any peer waits for a handshake that is in progress. Otherwise it would fail right
+/// after a dial, when there may be no other peer to ask.
 #[tokio::test(start_paused = true)]
 async fn a_request_to_any_peer_waits_for_the_handshake_of_the_last_one() {
     let (ours, theirs) = (echoes().build(), echoes().build());

@@ -30,7 +30,7 @@ fn get(key: &str) -> Get {
     Get { key: key.into() }
 }
 
-/// Returns requests that answer each request with its key.
+/// Returns a builder of [`Requests`] that answer each Get with its key.
 fn echoes() -> RequestsBuilder<Kv> {
     Requests::builder()
         .answer(|_, get: Get| async move { Ok(Value(Some(get.key))) })

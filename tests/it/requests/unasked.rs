@@ -45,7 +45,7 @@ async fn a_late_response_is_counted_and_forgiven() {
         panic!("a request");
     };
     sender.send(&Kv::Value(id, Value(None))).await.unwrap();
-    // When the next request is answered, the late response must have arrived.
+    // The late response was sent first, so it has arrived once the next request is answered.
     let (answered, ()) = tokio::join!(ours.request(pair.id(), get("dog")), async {
         let Some(Kv::Get(id, _)) = reads.recv().await else {
             panic!("a request");

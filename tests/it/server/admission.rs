@@ -49,7 +49,7 @@ async fn a_client_that_returns_within_thirty_seconds_is_closed_without_a_word() 
     let expected = ("20.1.1.1:2000".to_owned(), Refusal::TooSoon);
     assert_eq!(rejected, Some(expected));
 
-    // Another attempt does not extend the wait of an address. Local addresses need not wait.
+    // A rejected attempt does not extend the wait of its address. Local addresses need not wait.
     tokio::time::advance(11 * SECOND).await;
     for addr in [
         "20.1.1.1:3000",
@@ -134,8 +134,8 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     for host in 1..=3 {
         streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
-    // The oldest client is silent and makes room after a second; no client waits for the slots of
-    // other networks.
+    // The oldest client is silent, so it gives up its slot to the third client after a second. The
+    // other two time out after 5 s each.
     let started = tokio::time::Instant::now();
     for seconds in [1, 5, 6] {
         told(&mut feed).await;
@@ -161,7 +161,7 @@ async fn the_end_of_a_listener_is_reported() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
-/// Handshake steps take turns, but a client that still has to send holds no turn.
+/// Handshake steps take turns. No turn is held while the server waits for a client to send.
 #[tokio::test(start_paused = true)]
 async fn remotes_that_stop_half_way_block_no_other_handshake() {
     let (own, (listener, caller)) = (key(), memory_listener());
@@ -261,12 +261,12 @@ async fn silent_connections_make_nobody_wait_longer_than_a_second() {
     let begun = tokio::time::Instant::now();
     let stream = call_from(&caller, "20.99.1.1:1").await;
     honest.dial_over(stream, &key).await.expect("is admitted");
-    // The clients before the honest one had a second each, seven at a time.
+    // Seven at a time, the clients before the honest one kept their slots for a second each.
     assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
     drop(silent);
 }
 
-/// A refused remote that does not close.
+/// The refused remotes do not close their connections.
 #[tokio::test(start_paused = true)]
 async fn refused_clients_that_stay_are_bounded() {
     let full = Server::builder(key()).configure(|config| config.with_max_peers(0));

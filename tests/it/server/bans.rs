@@ -29,7 +29,7 @@ async fn told_reason(peer: &Peer) -> Option<DisconnectReason> {
     outcome.and_then(|outcome| outcome.error.reason())
 }
 
-/// Returns whether a node was refused, by the dial or after the Hello.
+/// Returns whether a node was refused, while it dialled or after the Hello.
 async fn is_turned_away(dialled: Result<Peer, DialError>) -> bool {
     match dialled {
         Ok(peer) => told_reason(&peer).await == Some(DisconnectReason::REQUESTED),
@@ -55,7 +55,7 @@ async fn without_a_store_bans_are_kept_in_memory_for_their_time() {
     server.ban(&id, Duration::MAX, "for ever");
     assert!(server.unban(&id));
     assert!(!server.unban(&id) && !server.unban(&NodeId::from_bytes([1; 32])));
-    // The dial waits for the end of the connection that the ban ended.
+    // The ban closes a connection, and the dial waits until that connection has ended.
     let (dialled, ()) = tokio::join!(server.dial(&node), async {
         reach(next_dial(&mut script).await, &remote);
     });
@@ -208,7 +208,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
         assert!(!peer.is_ending());
     }
 
-    // A local address may be shared by many nodes, so only the node is banned, not the address.
+    // Many nodes may share a local address, so the penalty bans the node but not its address.
     let (local, other) = (remote().await, remote().await);
     visit(&local, "127.0.0.1:1").await.expect("let in");
     server

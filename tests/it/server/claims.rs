@@ -28,7 +28,7 @@ fn auth(key: &SecretKey, to: &Server) -> Vec<u8> {
 }
 
 /// Returns a server's answer to an auth of `key`, before `key` is proven. The answer is the number
-/// of bytes after the ack, and the seconds of silence until the connection ends.
+/// of bytes after the ack, and the seconds from the ack to the end of the connection.
 async fn answer(server: &Server, key: &SecretKey) -> (usize, u64) {
     let auth = auth(key, server);
     let (mut near, far) = duplex(64 << 10);

@@ -55,8 +55,7 @@ async fn find_each_other(version: impl Fn() -> Discovery) {
     for node in &nodes {
         has_peers(node, NODES - 1).await;
     }
-    // Without the bootnode, a newcomer finds the others, and is found, through one of the other
-    // nodes.
+    // After the bootnode's end, a newcomer and the nodes find each other through one of the nodes.
     bootnode.shutdown(DEADLINE).await.unwrap();
     let newcomer = start(version().with_bootnodes([nodes[0].record()])).await;
     has_peers(&newcomer, NODES).await;
@@ -283,13 +282,14 @@ async fn kept(v4: &Discv4, nodes: &[NodeId]) {
         kept.len() == nodes.len()
     };
     while !worth_keeping().await {
-        // After this jump, an answer in transit is late, and its node must start again.
+        // An answer in transit during this jump arrives too late. Its node may then leave the
+        // table, and starts from zero when it returns.
         later(Duration::from_secs(301)).await;
         answered(v4, nodes, Instant::now()).await;
     }
 }
 
-/// Pings silent nodes at once.
+/// Returns a discovery that pings silent nodes at once.
 fn attentive() -> Discovery {
     let config = fast()
         .with_revalidate_every(Duration::from_millis(20))

@@ -46,7 +46,8 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Returns default configurations with one setting at its extreme, with that setting's name.
+/// Returns a configuration for each setting, and the setting's name. The setting is at its extreme,
+/// and all others are at their defaults.
 fn configurations(end: &End) -> Vec<(String, ServerConfig)> {
     let default = serde_json::to_value(ServerConfig::default()).unwrap();
     let mut settings = Vec::new();
@@ -162,8 +163,8 @@ async fn each_setting_works_at_zero_or_is_refused_at_the_start() {
             "memory/per_node" => Reached::Refused("memory.per_node".into()),
             // These settings allow no peers, or no set-ups.
             "max_peers" | "setup_rate/burst" => Reached::Apart,
-            // A set-up that is ready at once succeeds even without time, so the result is not
-            // checked.
+            // A set-up that completes at once succeeds even with a timeout of zero, so the result
+            // is not checked.
             "setup_timeout" => continue,
             _ => Reached::Talk,
         };

@@ -82,7 +82,7 @@ async fn unsent_messages_are_bounded_in_total_and_the_largest_holder_ends_first(
         timeout(LONG, echoed.recv()).await.expect("is served");
         most = most.max(budget.used());
     }
-    // Sealing exceeds the limit by one message per peer.
+    // Each peer may exceed the limit by the one message that it seals.
     assert!(most > 24 * MIB, "{most}");
     assert!(most < MemoryLimits::MIN + 9 * (MIB + MIB / 4), "{most}");
     assert!(!guest.is_ending());

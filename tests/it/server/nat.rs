@@ -153,7 +153,7 @@ async fn a_new_address_of_the_router_is_noticed() {
     router.with(|state| state.ip = [9, 8, 7, 5].into());
     assert_eq!(next_record(&mut records).await, "9.8.7.5:4000?discport=0");
     assert!(before.elapsed() <= Duration::from_secs(120));
-    // A router's address that others cannot dial does not count.
+    // A router's address is not used if others cannot dial it.
     for hidden in [[192, 168, 0, 1], [100, 64, 0, 1], [0, 0, 0, 0]] {
         router.with(|state| state.ip = hidden.into());
         let local = server.local_addr().expect("it listens");

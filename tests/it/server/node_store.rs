@@ -98,7 +98,7 @@ async fn the_outcome_of_a_drawn_node_is_reported() {
     assert_eq!(second, [("connected", remote), ("good", remote)]);
 }
 
-/// Dials `node` as the test decides. Returns the store's reports and the error.
+/// Dials `node`, and lets `decide` settle the dial. Returns the store's reports and the error.
 async fn dialled(
     builder: ServerBuilder<ScriptedDialer<Enode>, TcpListener>,
     mut script: DialScript<Enode>,

@@ -150,7 +150,7 @@ async fn nothing_is_probed_while_the_network_is_down_or_dials_are_disabled() {
     let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let _server = builder.node_store(store.clone()).start().await.unwrap();
-    // After this many failures in a row the network counts as down.
+    // After 25 failures in a row, the network counts as down.
     let nobody: Vec<_> = (1..200).map(|number| stranger(&public(number))).collect();
     store.candidates.lock().unwrap().clone_from(&nobody);
     for _ in 0..25 {

@@ -43,7 +43,7 @@ impl Dialer for ProxyDialer {
 
 /// Starts a SOCKS5 server (RFC 1928).
 ///
-/// It has no authentication, and supports CONNECT by IPv4 address or name.
+/// It requires no authentication, and supports CONNECT to an IPv4 address or a name.
 async fn proxy(served: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use super::*;
 
 type Log = Arc<Mutex<Vec<u8>>>;
 
-/// A stream that forwards all bytes and records them.
+/// Forwards all bytes of a stream and records them.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, log: Log) {
     let mut bytes = [0; 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {

@@ -146,8 +146,8 @@ async fn whitelisted_addresses_are_not_strangers() {
     });
     let server = called(builder, listener).await;
     let mut visitors = Vec::new();
-    // All visitors have one address, so no throttle, no network share, no rate and no reserved
-    // seats apply to them.
+    // All visitors have one address. They connect only because no throttle, network share, rate or
+    // reserved seats apply to them.
     for port in 1..=28 {
         let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
         dialled.expect("no stranger");

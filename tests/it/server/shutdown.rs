@@ -18,7 +18,7 @@ async fn a_remote_that_has_received_hello_is_notified_of_the_end() {
     let server_key = *server.enode().public_key();
     let authenticated = initiate(stream, &key(), &server_key).await.unwrap();
     let mut remote = Scripted::before_hello(authenticated);
-    // This message is the server's Hello. The remote sends none.
+    // This message is the server's Hello. The remote sends no Hello.
     assert_eq!(remote.expect().await.id, 0);
     let (ended, reason) = tokio::join!(server.shutdown(LONG), remote.disconnected());
     ended.expect("in time");

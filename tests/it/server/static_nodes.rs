@@ -63,7 +63,7 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
-/// The ban may be from before the node was added. Nobody has to add the node again.
+/// The ban may have begun before the node was added. The node need not be added again.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     const BAN: Duration = Duration::from_secs(100);
@@ -243,7 +243,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
-/// Without this rule, a node could reconnect to make us dial arbitrarily often.
+/// Otherwise, a node could make us dial arbitrarily often by connecting again and again.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_comes_and_goes_is_not_dialled_more_often() {
     let gap = 35 * SECOND;

@@ -81,7 +81,7 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_report_it() {
     listener.shutdown(SOON).await.expect("all end");
 }
 
-/// The waiting task runs on a different thread from the peer, so repeat this often.
+/// The peer and its caller run on two threads. Their order varies, so repeat this often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_has_seen_a_peer_end_can_dial_its_node_again() {
     let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
@@ -286,7 +286,7 @@ async fn information_records_have_their_json_form() {
     assert_eq!(protocols["told"]["info"], "handshake");
 }
 
-/// Removes fields that change with time from the peers.
+/// Sets those fields of the peers to zero that change with time.
 fn timeless(peers: &mut serde_json::Value) -> &serde_json::Value {
     for peer in peers.as_array_mut().unwrap() {
         peer["connected_ms"] = 0.into();
@@ -294,7 +294,7 @@ fn timeless(peers: &mut serde_json::Value) -> &serde_json::Value {
     peers
 }
 
-/// Waits until `node` has added `other`.
+/// Waits until the node of `feed` has added `other`.
 async fn added(feed: &mut EventStream<PeerEvent>, other: &Server) -> Peer {
     let find = async {
         loop {

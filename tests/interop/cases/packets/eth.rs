@@ -65,7 +65,8 @@ struct Query {
     reverse: bool,
 }
 
-/// The first header of a query, a hash or a number. It is decoded by hand because of its two forms.
+/// The first header of a query, as a hash or a number. It is decoded by hand because of its two
+/// forms.
 #[derive(Debug, PartialEq)]
 enum Origin {
     Hash([u8; 32]),
@@ -165,7 +166,7 @@ fn last<const N: usize>(byte: u8) -> [u8; N] {
     bytes
 }
 
-/// Returns a header with the fields up to a fork: none, London or Prague.
+/// Returns a header with the fields up to a fork: no fork, London or Prague.
 fn header(forks: u8) -> Header {
     let (london, prague) = (forks > 0, forks > 1);
     Header {
@@ -319,7 +320,7 @@ struct Dynamic {
     s: u64,
 }
 
-/// Returns two bodies: one with an uncle and without withdrawals, and a current one.
+/// Returns two bodies: one with an uncle, and one with withdrawals, as in current blocks.
 fn bodies_of_both_kinds() -> Bodies {
     let legacy = Raw::of(&Legacy {
         nonce: 1,

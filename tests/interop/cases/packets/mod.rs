@@ -1,6 +1,7 @@
 //! Compares messages of real protocols, byte for byte.
 //!
-//! `messages!` encodes and decodes the same values as the other implementations' own types.
+//! Types defined by `messages!` encode and decode values exactly as the other implementations' own
+//! types do.
 
 mod eth;
 mod snap;
@@ -32,7 +33,7 @@ struct Theirs {
 }
 
 impl Theirs {
-    /// Starts the program. The program prints the packets of one protocol after the other.
+    /// Starts the program, and keeps those of its packets that belong to one protocol.
     fn start(foreign: &Foreign, protocol: &str, count: usize) -> Self {
         let mut program = foreign.packets();
         let mut packets = Vec::new();
