@@ -1,7 +1,7 @@
 //! The CPU time that strangers can make a node spend on inbound connections.
 //!
-//! The benchmark measures complete set-ups and invalid auth packets, and how many of each one core
-//! handles.
+//! The benchmark measures complete set-ups and invalid auth packets, and how many of each kind one
+//! core handles per second.
 //!
 //! Run it with `cargo bench --bench admission`. The node counts its own CPU time; the callers are
 //! in another process, started from this binary.
@@ -108,7 +108,8 @@ async fn call(node: &Enode) {
     peer.ended().await;
 }
 
-/// Sends a well-formed packet that cannot be decrypted, and waits until the node closes.
+/// Sends a well-formed packet that cannot be decrypted. Returns once the node closes the
+/// connection.
 async fn call_falsely(node: &Enode) {
     const LENGTH: u16 = 300;
     let addr = node.endpoint().and_then(Endpoint::socket_addr).unwrap();

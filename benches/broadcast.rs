@@ -127,8 +127,8 @@ async fn node(peers: usize) {
     }
 }
 
-/// Returns a random block. If Snappy should halve it, earlier pieces are repeated between new ones.
-/// In real blocks, hashes and addresses are repeated in this way.
+/// Returns a random block. For data that Snappy should halve, earlier pieces are repeated between
+/// new ones. In real blocks, hashes and addresses are repeated in this way.
 fn block(data: &str) -> Bytes {
     let mut rng = rand::rng();
     let mut block: Vec<u8> = Vec::with_capacity(SIZE + 32);

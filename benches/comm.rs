@@ -36,7 +36,7 @@ async fn start(protocols: Vec<Protocol>) -> (Server, Comm) {
     started.unwrap()
 }
 
-/// Answers messages that request it, without losing any.
+/// Acknowledges all messages that request an acknowledgement.
 fn answer(comm: &Comm) {
     let patient = SubscriptionConfig::default().with_overflow(Overflow::Wait(LIMIT));
     let mut inbox = comm.accept_with(patient, |_| true);

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 const SIZES: [usize; 3] = [16, 1 << 10, 32 << 10];
 
-/// Messages queued before the receiver reads them, which is within a protocol's bounds.
+/// The number of messages queued before the receiver reads them. A protocol's bounds allow this
+/// many.
 const BURST: u64 = 64;
 
 fn runtime() -> Runtime {

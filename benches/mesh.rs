@@ -1,7 +1,7 @@
 //! How long 1,000 nodes need to form a mesh in a simulated network.
 //!
-//! The benchmark measures the time from the start, after a third of the nodes is killed, and after
-//! that third is back. It also counts the dials per node.
+//! The benchmark measures this time three times: from the start, after a third of the nodes is
+//! killed, and after that third is back. It also counts the dials per node.
 //!
 //! Run it with `cargo bench --bench mesh`. The nodes are whole servers with their default pace, the
 //! streams are in memory, and the clock is virtual. Each node dials eight others. The mesh is
@@ -68,7 +68,7 @@ impl Dialer for From {
     }
 }
 
-/// Returns the address of a node. Each node has its own network.
+/// Returns the address of a node. The addresses are in different IP networks.
 fn addr(number: u16) -> SocketAddr {
     let [high, low] = number.to_be_bytes();
     SocketAddr::from(([20 + high, low, 1, 1], 30303))

@@ -1,6 +1,6 @@
 //! The cost of requests, compared with bare sends and receives.
 //!
-//! Requests and bare sends are measured in turns in one run, as CPU time. `--quick` takes three
+//! The benchmark measures the CPU time of both, in turns within one run. `--quick` takes three
 //! turns.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 

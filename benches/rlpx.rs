@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng};
 
 const SIZES: [usize; 5] = [16, 256, 1024, 32 * 1024, 1024 * 1024];
 
-/// The bytes of frames in a batch, many so that the clock is read rarely.
+/// The bytes of frames in a batch. The number is large, so that the clock is read rarely.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 struct Nodes {

@@ -35,7 +35,7 @@ pub(crate) struct Figure {
     pub(crate) section: Section,
     pub(crate) row: String,
     pub(crate) unit: Unit,
-    /// The implementation, or for a pair of two, the dialling and the listening one.
+    /// The implementation. If two are paired, the dialling one and then the listening one.
     pub(crate) column: String,
     values: Vec<f64>,
 }

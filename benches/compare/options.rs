@@ -57,7 +57,7 @@ impl Options {
     }
 
     /// Returns the number of messages for one measurement, if `count` of them took `seconds`. If
-    /// that time was too short to measure, the error is a number of messages for another try.
+    /// `seconds` is too short for an estimate, the error is a number of messages for another try.
     pub(crate) fn calibrate(&self, count: u64, seconds: f64) -> Result<u64, u64> {
         let target = self.target().as_secs_f64();
         let factor = target / seconds.max(1e-6);

@@ -18,7 +18,8 @@ struct Run {
 }
 
 impl Pair {
-    /// Returns each implementation paired with itself, then ours paired with each other one.
+    /// Returns each implementation paired with itself, then ours with the others. Each mixed pair
+    /// occurs in both roles.
     fn all(kinds: &[Kind]) -> Vec<Self> {
         let pair = |dialler, listener| Self { dialler, listener };
         let alike = kinds.iter().map(|&kind| pair(kind, kind));

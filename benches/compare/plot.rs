@@ -19,7 +19,7 @@ const FONT: &str = "Helvetica, Arial, sans-serif";
 const INK: RGBColor = RGBColor(36, 41, 47);
 const FAINT: RGBColor = RGBColor(222, 226, 230);
 
-/// The width of a bar; the sizes are 1 apart.
+/// The width of a bar, where 1 is the distance between two message sizes.
 const BAR: f64 = 0.27;
 
 type Plot<'a, 'b> = ChartContext<

@@ -70,8 +70,8 @@ fn lost(at: SocketAddr) -> u64 {
     drops.expect("the socket is there")
 }
 
-/// Returns how many datagrams a thread receives per second of its CPU time. Also returns how many
-/// bytes the process allocated since before the flood.
+/// Returns how many datagrams a thread receives per second of its CPU time. Also returns by how
+/// many bytes the allocated memory of the process grew during the flood.
 fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     let socket = UdpSocket::bind(LOOPBACK).expect("a free port");
     let at = socket.local_addr().expect("bound");
@@ -102,7 +102,7 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     })
 }
 
-/// Floods with packets of a wrong hash. Compares discovery with a loop that only receives.
+/// Floods with packets that have a wrong hash. Compares discovery with a loop that only receives.
 pub(crate) fn refused_from_a_socket() {
     let (mut ratios, mut rates, mut growth) = (Vec::new(), Vec::new(), 0);
     for _ in 0..RUNS {

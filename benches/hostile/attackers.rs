@@ -106,8 +106,8 @@ async fn attack(node: &Enode, sink: SocketAddr) {
 
 fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
     let attack = Arc::new(all().find(|attack| attack.name == name).expect("an attack"));
-    // The messages are shared between attackers, since the largest are as large as a message can
-    // be.
+    // The messages are shared between attackers, because the largest have the maximum size of a
+    // message.
     let says: Arc<[_]> = attack.messages().into();
     let attacker = |number: usize| {
         let (attack, says, target) = (Arc::clone(&attack), Arc::clone(&says), target.clone());
@@ -283,7 +283,8 @@ async fn discard(mut reader: impl AsyncRead + Unpin) {
     while let Ok(1..) = reader.read(&mut buffer).await {}
 }
 
-/// Returns a codec for messages that the sink discards. It costs the same handshake as a real one.
+/// Returns a codec for messages that the sink discards. Making it costs the same handshake as a
+/// real connection.
 async fn sealing(capabilities: Vec<Capability>) -> Result<RlpxCodec, Problem> {
     let (near, far) = duplex(16 << 10);
     let (key, other) = (SecretKey::generate(), SecretKey::generate());

@@ -69,8 +69,8 @@ const PEER: Talk = Talk {
     allowance: 64 << 10,
 };
 
-/// A peer that makes the node send messages and does not read them. One message per waiting sender
-/// is not counted, and messages that are being sealed may exceed the budget.
+/// A peer that makes the node send messages and does not read them. The budget does not count one
+/// message per waiting sender, and messages that are being sealed may exceed it.
 const ASKER: Talk = Talk {
     allowance: (64 << 10) + 2 * FOR_STRANGERS,
     ..PEER
@@ -92,7 +92,7 @@ impl Attack {
         }
     }
 
-    /// Returns the messages of a beat, if all peers send the same.
+    /// Returns the messages of a beat, or none if each peer sends its own.
     pub(crate) fn messages(&self) -> Vec<RawMessage> {
         match &self.how {
             How::Peer(talk) if !talk.own => (talk.beat)(),
@@ -100,8 +100,8 @@ impl Attack {
         }
     }
 
-    /// Returns the memory that the node keeps for an ended connection, in bytes. The node keeps
-    /// 4,096 identities for an hour.
+    /// Returns the memory that the node keeps for an ended connection, in bytes. The node keeps at
+    /// most 4,096 identities, each for an hour.
     pub(crate) fn remembered(&self) -> usize {
         match &self.how {
             How::Peer(talk) if talk.identity.is_some() => 2 << 10,

@@ -133,7 +133,7 @@ async fn connect(node: &Enode, key: &SecretKey, place: &AtomicUsize) -> Result<L
     Ok(meet(node, key, place, echo).await?.into_framed())
 }
 
-/// Sends messages for a time, `window` at once. Returns the round trip times.
+/// Sends messages for a time, with `window` of them in flight. Returns the round trip times.
 async fn echo(
     link: &mut Link,
     time: Duration,

@@ -2,8 +2,8 @@
 //!
 //!     cargo bench -p peermux-cli --bench hostile [-- --quick] [-- --only echoes] [-- --attackers 50]
 //!
-//! The node is a process with its own processor. The attackers and the honest peer are two
-//! processes that share another processor. The same attackers first write to a process that
+//! The node is a process with its own processor. The attackers are one process and the honest peer
+//! is another; these two share a second processor. The same attackers first write to a process that
 //! discards everything, which shows the honest peer's undisturbed throughput. Commands and answers
 //! between the processes are lines of words. A table and the result of each goal are printed to
 //! standard output; a missed goal fails the run.

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long the last message may take to arrive.
 const LAST: Duration = Duration::from_millis(300);
 
-/// Sends messages for a time and returns how many it sent.
+/// Sends messages for a time and returns how many it tried to send.
 pub(crate) async fn talk(
     node: &Enode,
     key: &SecretKey,

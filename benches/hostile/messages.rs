@@ -105,7 +105,8 @@ pub(crate) fn echoes() -> Vec<RawMessage> {
     vec![zeros(ECHO, FOR_STRANGERS); 16]
 }
 
-/// Returns one byte for an unread protocol, among many messages for one that is read.
+/// Returns a one-byte message for an unread protocol, among many for another protocol. The node
+/// reads only the latter.
 pub(crate) fn tiny() -> Vec<RawMessage> {
     let around = || std::iter::repeat_with(|| string(ECHO, &[7; 1000])).take(16);
     around()

@@ -19,7 +19,7 @@ use crate::proof::Both;
 use crate::worker::{commands, tell};
 use crate::{COUNTED, NODE, machine};
 
-/// What all peers together may hold, in bytes.
+/// The memory that all peers together may hold, in bytes.
 pub(crate) const BUDGET: usize = 128 << 20;
 
 /// The size of the buffers that are kept for the next written messages, in bytes.
@@ -29,8 +29,8 @@ const SPARE: usize = 4 * (2 << 20);
 /// settle after an attack.
 const THROTTLE: Duration = Duration::from_secs(5);
 
-/// The ready-made protocols' limit for strangers. It is set here because loopback addresses do not
-/// count as strangers by default.
+/// The ready-made protocols' maximum message size for strangers, in bytes. It is set here because
+/// loopback addresses do not count as strangers by default.
 pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 
 /// The maximum number of concurrent set-ups.
@@ -41,7 +41,8 @@ pub(crate) const PENDING: usize = 50;
 const GOSSIP: usize = 16 << 20;
 const EXPIRY: Duration = Duration::from_secs(9);
 
-/// The memory that subscriptions to comm may hold: gossip's subscription and another one.
+/// The memory that subscriptions to comm may hold, in bytes. One is gossip's, the other is that of
+/// this file.
 const SUBSCRIPTIONS: usize = 2 * (4 << 20);
 
 /// Memory outside the budget of the peers, in bytes.
@@ -145,7 +146,7 @@ async fn serve(seats: usize) {
     }
 }
 
-/// Reads no faster than a subscriber that has work to do.
+/// Reads as slowly as a subscriber that has work to do for each message.
 async fn hear(mut subscription: Subscription<ReceivedMessage>) {
     while let Some(message) = subscription.next().await {
         let honest = message.envelope().nonce == HONEST;

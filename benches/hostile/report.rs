@@ -12,7 +12,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const KEPT: f64 = 0.5;
 const CONNECT_MS: f64 = 1000.0;
 const LIVE: f64 = 1.01;
-/// Deviations that a small node always shows.
+/// Deviations of live memory (bytes) and resident memory (factor) that even a small node shows.
 const NOISE: f64 = 32.0 * 1024.0;
 const RESIDENT: f64 = 1.5;
 
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// Adds the memory of one connection in a state and its bound, in bytes.
+    /// Adds the memory of one connection in a state. Memory and bound are in bytes.
     pub(crate) fn add_state(&mut self, state: &str, live: f64, resident: f64, bound: f64) {
         let line = format!(
             "| {state} | {:.1} | {:.1} | {:.0} |",

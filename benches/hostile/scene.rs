@@ -10,9 +10,9 @@ use crate::worker::Worker;
 
 /// How long the attackers take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(2);
-/// How long the node may take to release the memory of the first attack, in seconds.
+/// The time limit for releasing the memory of the first attack, in seconds.
 const AGAIN: u64 = 6;
-/// The time limit for releasing memory, in seconds.
+/// The time limit for releasing the memory of the measured attack, in seconds.
 const SETTLED: u64 = 10;
 
 /// The service that the honest remotes got.
@@ -76,8 +76,8 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     // Run the attack once, to allocate in advance what first use allocates: tables keep the
     // capacity that a first attack needed.
     Service::measure(&mut honest, Duration::from_millis(500));
-    // The allocator may keep what a first attack has freed, so compare resident memory with that
-    // before it.
+    // The allocator may keep what a first attack has freed, so the resident memory is compared with
+    // its value before the first attack.
     let fresh_resident = machine::resident_kib(node.id()) * 1024.0;
     let begin = format!("begin node {attackers} {}", attack.name);
     crowd.ask(&begin);
@@ -122,7 +122,8 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
         seconds,
         cpu,
         peers,
-        // The attackers may get an eighth of the seats; the others are the honest remotes.
+        // The attackers may get an eighth of the seats. The other connections are those of the
+        // honest remotes.
         most_peers: match attack.how {
             How::Seats => (attack.seats(attackers) / 8 + 10) as f64,
             _ => f64::INFINITY,

@@ -18,7 +18,7 @@ use crate::worker::Worker;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// How much of a message has arrived while it is being received, in bytes.
+/// How much of a message has arrived in the state "receiving", in bytes.
 const ARRIVED: usize = MIB;
 
 struct State {

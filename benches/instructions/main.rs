@@ -27,10 +27,11 @@ use tokio::sync::mpsc;
 /// The number of messages per benchmark, high enough that one-time costs do not matter.
 const MESSAGES: usize = 100;
 
-/// Messages queued before the receiver reads them, which is within a protocol's bounds.
+/// The number of messages queued before the receiver reads them. A protocol's bounds allow this
+/// many.
 const BURST: usize = 50;
 
-/// Returns data that does not compress, since that of large messages usually does not.
+/// Returns data that does not compress, since the data of large messages usually does not.
 fn payload(size: usize) -> Vec<u8> {
     let mut data = vec![0; size];
     StdRng::seed_from_u64(3).fill_bytes(&mut data);

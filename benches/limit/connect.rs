@@ -1,4 +1,4 @@
-//! Connects with the packets of a handshake between bare sockets.
+//! Connects between bare sockets, with packets of the same lengths as in a handshake.
 //!
 //! There are no frames and no peers. With the public-key operations, these connects are a lower
 //! bound for the cost of a connect. Without them, they show the cost of sockets alone.
@@ -24,8 +24,8 @@ const ANSWER: usize = 420 + 176;
 const HELLO: usize = 176;
 const DISCONNECT: usize = 64;
 
-/// The computations of both ends during a connect, if any. Each end gets its input at the start
-/// instead of from the other end, since only the length of the other end's data matters.
+/// The computations of both ends during a connect, if any. Each end computes with inputs that were
+/// prepared at the start. Of the data from the other end, only the length matters.
 struct Work {
     ends: Ends,
     auth: Auth,

@@ -1,4 +1,4 @@
-//! The public-key operations of both ends of a handshake, as the packets describe them.
+//! The public-key operations of both ends of a handshake, in the order of the packets.
 
 use std::hint::black_box;
 use std::thread;

@@ -1,13 +1,13 @@
-//! The maximum speed of this machine, as a reference for ours.
+//! The maximum speed of this machine, as a reference for the speed of the library.
 //!
 //! `cargo bench --bench limit` uses only published crates and none of the library's own code. It
-//! measures how fast one thread seals frames and one thread opens them, and how fast both loops are
-//! with loopback TCP between them. It also measures how many handshakes the public-key cryptography
-//! allows, and how many connects over loopback TCP, 8 at once. Each figure is the median of several
-//! interleaved repetitions, with minimum and maximum. Two more commands make it possible to
-//! interleave these measurements with other programs. `cargo bench --bench limit -- --tcp SIZE
-//! COUNT` prints the messages per second over loopback TCP. With `-- --handshakes` it prints
-//! handshakes and connects per second, once.
+//! measures how fast one thread seals frames, how fast one thread opens them, and how fast these
+//! two loops are with loopback TCP between them. It also measures how many handshakes the
+//! public-key cryptography allows, and how many connects over loopback TCP, 8 at once. Each figure
+//! is the median of several interleaved repetitions, with minimum and maximum. Two options, given
+//! after `--`, make it possible to interleave these measurements with other programs. `--tcp SIZE
+//! COUNT` prints the messages per second over loopback TCP, and `--handshakes` prints handshakes
+//! and connects per second, each once.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

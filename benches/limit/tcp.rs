@@ -1,4 +1,6 @@
-//! The two loops with loopback TCP between them: blocking sockets, one thread each.
+//! The loops that seal and open frames, with loopback TCP between them.
+//!
+//! The sockets are blocking, and each loop has its own thread.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -40,8 +42,8 @@ fn send(writer: &mut TcpStream, size: usize, count: usize) {
 fn receive(mut reader: TcpStream, count: usize) {
     let mut direction = Direction::new();
     let mut buffer = vec![0; BUFFER];
-    // These are the range of bytes that have been read but not opened, and the length of the next
-    // body. The length is known once the body's header has been opened.
+    // The bytes in `start..end` have been read but not opened. `awaited` is the length of the next
+    // body, once its header has been opened.
     let (mut start, mut end, mut awaited) = (0, 0, None);
     let mut opened = 0;
     while opened < count {

@@ -14,13 +14,13 @@ const SIZE: usize = 256;
 const MESSAGES: usize = 200_000;
 const REPETITIONS: usize = 3;
 
-/// How many seconds after traffic to measure memory. A silent connection has released its buffers
-/// by then. A Ping every 15 s allocates buffers again, so memory is measured twice: after the first
-/// time, and once more after the second.
+/// The seconds before the first measurement of memory, and between the first and the second. A
+/// silent connection has released its buffers by the first measurement. However, a Ping every 15 s
+/// allocates buffers again, so the lower of the two measurements counts.
 const SETTLE: usize = 7;
 const SETTLE_MORE: usize = 6;
 
-/// The goal for the memory of an idle peer, with 1,000 of them.
+/// The goal for the memory per idle peer of a node with 1,000 idle peers.
 const KIB_PER_PEER: f64 = 16.0;
 
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
@@ -92,7 +92,7 @@ impl Scene {
         }
     }
 
-    /// Returns the memory of each peer other than the first, while all peers are idle.
+    /// Returns the memory per peer, without the first peer, while all peers are idle.
     fn idle(&mut self) -> Memory {
         let now = Memory::settled(&mut self.node);
         let further = (self.peers - 1).max(1) as f64;

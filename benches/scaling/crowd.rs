@@ -85,7 +85,8 @@ pub(crate) async fn meet(
     greet(stream, node, key, vec![capability]).await
 }
 
-/// Serves a node until a command tells it to announce a message. The message itself is never sent.
+/// Serves a node until a command says to announce a message. Then it sends only the header of the
+/// message.
 async fn serve(
     mut link: Link,
     mut announced: watch::Receiver<Option<Bytes>>,

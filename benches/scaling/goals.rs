@@ -33,7 +33,7 @@ impl fmt::Display for Goals {
     }
 }
 
-/// Returns the median, which is the mean of two middle values.
+/// Returns the median. For an even number of values, this is the mean of the middle two.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -20,7 +20,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let (mut rates, mut pongs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for repetition in 0..=REPETITIONS {
         for (at, talker) in talkers.iter_mut().enumerate() {
-            // Each connection sends one Ping, later in each repetition.
+            // Each connection sends one Ping, after a delay that grows with each repetition.
             let delay = 2 * repetition;
             let told = talker.ask(&format!("mix {messages} {delay}"));
             let [seconds, pong] = told[..] else {

@@ -62,7 +62,7 @@ fn measure(words: &[&str]) {
     let only = words.iter().position(|word| *word == "--only");
     let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
     // Raise the limit on open files: thousands of connections have both ends in child processes,
-    // which inherit it.
+    // which inherit the limit.
     let limit = machine::more_files();
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);

@@ -1,4 +1,4 @@
-//! Checks whether the system allows a process this many peers.
+//! Checks whether the system allows a process the number of peers of a measurement.
 
 use std::fs;
 

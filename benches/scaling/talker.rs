@@ -11,8 +11,8 @@ use crate::worker::{commands, tell};
 
 const SIZE: usize = 1 << 10;
 
-/// How many messages are left unread, and their size. Both are just below the bounds of 256
-/// messages and 4 MiB.
+/// How many messages are left unread, and the size of each. Their number and their total size are
+/// just below the bounds of 256 messages and 4 MiB.
 const ASIDE_MESSAGES: usize = 255;
 const ASIDE_SIZE: usize = 16_000;
 

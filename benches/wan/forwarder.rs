@@ -37,8 +37,8 @@ impl Forwarder {
         Ok(Self(binary))
     }
 
-    /// Joins the namespaces. Each repetition loses different packets, but the same ones in every
-    /// run of the benchmark.
+    /// Joins the namespaces. Different repetitions lose different packets, but a repetition loses
+    /// the same packets in every run of the benchmark.
     pub(crate) fn start(&self, path: Path, repetition: usize) -> Result<Carrying, String> {
         let mut command = Command::new(&self.0);
         // Disable the interruption of goroutines, since none of the program's goroutines needs it.

@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::load::{Load, bytes};
 use crate::path::Path;
 
-/// The path counts as the limit if the copy is at most this much faster.
+/// The path is the limit if the copy beats go-ethereum by less than this factor.
 const PATH_IS_LIMIT: f64 = 1.25;
 
 /// A processor counts as a possible limit if its idle share is smaller than this.

@@ -127,7 +127,7 @@ impl Namespaces {
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        // After a panic during creation, this thread still holds the lock.
+        // Do not wait for the lock: after a panic during creation, this thread still holds it.
         let _changing = CHANGING.try_lock();
         remove_own();
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Path {
     pub(crate) round_trip: Duration,
-    /// The rate in bits per second; `None` means as fast as the processors can. The queue in front
-    /// of the rate holds one bandwidth-delay product.
+    /// The rate in bits per second. With `None`, only the processors limit the rate. Otherwise,
+    /// packets that exceed the rate wait in a queue of one bandwidth-delay product.
     pub(crate) rate: Option<u64>,
     /// The share of packets lost in each direction, in thousandths.
     pub(crate) loss: u32,

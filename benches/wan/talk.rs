@@ -24,8 +24,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 type BulkConn = ProtocolConn<BenchMessage>;
 
 /// Prints the round trip times alongside bulk messages of `size` bytes as JSON. The round trips
-/// alternate between the connection of the bulk messages and a second connection over the same
-/// path, which is otherwise idle.
+/// alternate between the connection of the bulk messages and a second, otherwise idle connection
+/// over the same path.
 pub(crate) fn run(enode: &str, size: usize, seconds: f64) {
     let enode: Enode = enode.parse().expect("an enode URL");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -68,7 +68,7 @@ async fn talk(enode: &Enode, size: usize, time: Duration) -> Value {
     })
 }
 
-/// Returns `bench` with its channel for this file to drive.
+/// Returns the protocol `bench`, whose channel this file drives.
 fn lent() -> (Protocol, mpsc::Receiver<BulkConn>) {
     let (lend, lent) = mpsc::channel(1);
     let protocol = Protocol::typed::<BenchMessage>("bench", 1).run(move |peer, conn| {

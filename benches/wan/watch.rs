@@ -58,7 +58,7 @@ impl Watch {
     }
 }
 
-/// Returns the share of a processor that is used while none of our programs runs.
+/// Returns the used share of the busier processor while none of our programs runs.
 pub(crate) fn others() -> f64 {
     const WHILE: Duration = Duration::from_millis(300);
     let watch = Watch::start();

@@ -83,8 +83,9 @@ impl Target for Ack {
 }
 
 impl Ack {
-    /// Delivers a packet and returns whether it was accepted. `own` is whether the packet is the
-    /// recipient's. If it is, both ends must agree on the session; otherwise they must not.
+    /// Delivers a packet and returns whether it was accepted. `own` says whether the packet is the
+    /// recipient's own, if known. If it is, both ends must agree on the session; if it is not, they
+    /// must not agree.
     fn deliver(&self, packet: &[u8], own: Option<bool>) -> Result<bool, HandshakeError> {
         let (initiator, _) = initiator(AUTH_PADDING);
         let initiator = initiator.with_legacy(self.0.legacy);

@@ -60,7 +60,7 @@ fn key(number: u8) -> SecretKey {
     SecretKey::from_bytes(&[number; 32]).unwrap()
 }
 
-/// Returns the nodes of lists, signed once.
+/// Returns the nodes that lists contain. Their records are signed only on the first call.
 fn nodes() -> &'static [NodeRecord] {
     static NODES: OnceLock<Vec<NodeRecord>> = OnceLock::new();
     NODES.get_or_init(|| {

@@ -47,7 +47,7 @@ fn rng() -> StdRng {
 
 /// The input changes valid rows or a valid file.
 ///
-/// If the first byte is below 0xe0, the input changes rows.
+/// It changes rows if its first byte is below 0xe0, else a file.
 pub fn rows(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {

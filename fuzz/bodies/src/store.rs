@@ -1,7 +1,7 @@
 //! Comm's store: connections by identity, queues, and the result of each message.
 //!
-//! The input is a script of sends, attempts, connections and their ends. Every message has exactly
-//! one result, and bounds hold after each step. The room of an empty queue is free.
+//! The input is a script of sends, connection attempts, connections and their ends. Every message
+//! has exactly one result, and bounds hold after each step. The room of an empty queue is free.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -60,7 +60,7 @@ struct World {
     connections: Vec<usize>,
     /// Messages without a result so far.
     sent: Vec<Sent>,
-    /// The callers that wait for an answer to their messages.
+    /// The callers that wait for an Ack of a message.
     acks: Vec<oneshot::Receiver<Result<(), CommError>>>,
     /// The callers that wait for room.
     waiting: Vec<Waiter>,
@@ -224,7 +224,7 @@ impl World {
         None
     }
 
-    /// The counters agree with the senders' results.
+    /// Checks that the counters agree with the senders' results.
     fn check_counts(&self) {
         let stats = self.store.stats();
         let count = |what| self.ends.get(what).copied().unwrap_or(0);

@@ -11,7 +11,7 @@ pub(super) struct Sent {
     /// The receiver's settings before it reads the frame.
     pub(super) snappy: bool,
     pub(super) max_frame_size: usize,
-    /// The length of id and data in the header, whatever the body contains.
+    /// The length of id and data that the header states, whatever the body contains.
     pub(super) announced: usize,
     pub(super) content: Content,
 }
@@ -39,8 +39,8 @@ pub(super) enum Expect<'a> {
 
 impl Sent {
     /// Returns the expected result for `arrived`. These are all bytes from where the receiver
-    /// expects this frame. Only the bytes that were sent may be opened, and they must be. A
-    /// truncated frame is whole if the bytes after it happen to complete it.
+    /// expects this frame. If its size is allowed, the frame must be opened exactly if its bytes
+    /// arrive unchanged. A truncated frame is whole if the bytes after it happen to complete it.
     pub(super) fn expect(&self, arrived: &[u8]) -> Expect<'_> {
         let Some(header) = arrived.first_chunk::<HEADER>() else {
             return Expect::Starved;

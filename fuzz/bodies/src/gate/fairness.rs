@@ -1,7 +1,7 @@
 /// The bytes that a lane of weight 1 may send per round, as documented.
 const QUANTUM: usize = 16 << 10;
 
-/// The bytes that lanes have sent, counted while two lanes are both busy.
+/// The bytes sent by each pair of lanes while both lanes are busy.
 pub(super) struct Fairness {
     weights: Vec<usize>,
     /// For each pair of lanes, the bytes that each has sent since both became busy.
@@ -35,7 +35,8 @@ impl Fairness {
     }
 
     /// Records that a lane sent a message while the lanes in `busy` have messages. While two lanes
-    /// are busy, each must send in proportion to its weight, within two rounds and two messages.
+    /// are busy, each must send in proportion to its weight, with a deviation of at most two rounds
+    /// and two messages.
     pub(super) fn sent(&mut self, lane: usize, cost: usize, busy: impl Fn(usize) -> bool) {
         for other in (0..self.weights.len()).filter(|other| *other != lane && busy(*other)) {
             self.sent[lane][other][0] += cost;

@@ -1,7 +1,7 @@
 //! The write gate of one peer, compared with a plain model.
 //!
-//! The input is a script of actions by senders, the read loop and the write loop, and of changes to
-//! the node's memory that others hold. After each step all woken tasks continue.
+//! The input is a script of actions by senders, the read loop and the write loop, and of changes in
+//! how much of the node's memory other peers hold. After each step all woken tasks continue.
 
 mod fairness;
 mod model;
@@ -42,7 +42,7 @@ pub fn gate(data: &[u8]) {
 
 struct World {
     node: NodeBudget,
-    /// The memory that others hold.
+    /// The account of all other peers, and the memory that they hold.
     others: Account,
     elsewhere: usize,
     account: Account,
@@ -127,12 +127,12 @@ impl World {
                 self.model.fail(self.exit.fail(kind));
             }
             4 => assert_eq!(self.exit.close(), self.model.close()),
-            // The other values do nothing, so that the ends of a run are rare.
+            // The other values do nothing, so that a run rarely ends early.
             _ => {}
         }
     }
 
-    /// The write loop writes what it has taken, except what it drops at the end.
+    /// The write loop writes the first `count` messages of those that it has taken.
     fn write(&mut self, count: usize) {
         self.exit.write(count);
         self.model.write(count);

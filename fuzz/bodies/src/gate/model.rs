@@ -58,7 +58,7 @@ pub(super) struct Model {
     phase: Phase,
     failure: Option<SendError>,
     dropping: bool,
-    /// The written messages whose senders wait for that.
+    /// The written messages whose senders wait until their message is written.
     written: HashSet<u64>,
 }
 
@@ -109,7 +109,7 @@ impl Model {
         queued.map(Queued::cost).sum::<usize>() + self.in_flight[1]
     }
 
-    /// Returns whether a message is accepted with this room in both budgets.
+    /// Returns whether a message is accepted. `peer` and `node` are the room in their budgets.
     pub(super) fn has_room(&self, lane: usize, size: usize, [peer, node]: [usize; 2]) -> bool {
         let Lane { limits, queue, .. } = &self.lanes[lane];
         let bytes: usize = queue.iter().map(|one| one.size).sum();
@@ -166,7 +166,8 @@ impl Model {
         queued.chain(taken).any(|one| one.code == code)
     }
 
-    /// Records that the write loop returned. Messages that it did not write are lost.
+    /// Records that the write loop returned to the gate. Messages that it took but did not write
+    /// are lost.
     fn came_back(&mut self) {
         self.unsent += self.taken.drain(..).flatten().count();
         self.in_flight = [0; 2];
@@ -248,7 +249,7 @@ impl Model {
         self.close();
     }
 
-    /// Returns how many messages were never written.
+    /// Closes the gate. Returns how many messages were never written.
     pub(super) fn close(&mut self) -> usize {
         self.phase = Phase::Closed;
         self.drop_queued();

@@ -120,7 +120,8 @@ impl Peer {
         self.is_evicted() && !self.ended
     }
 
-    /// Returns the expected result of a push while all peers hold `used` in total.
+    /// Returns the expected result of a push. `used` is what all peers hold beyond their free
+    /// parts.
     fn foretell(&self, which: usize, size: usize, used: usize) -> Entry {
         let inbox = &self.inboxes[which];
         let received = self.received() + size + MESSAGE_COST;
@@ -254,8 +255,8 @@ impl Peer {
         self.account.end();
     }
 
-    /// Checks that charges equal the held memory, and that no task waits needlessly. All peers hold
-    /// `used` in total.
+    /// Checks that charges equal the held memory, and that no task waits needlessly. `used` is what
+    /// all peers hold beyond their free parts.
     pub(super) fn check(&self, used: usize) {
         assert_eq!(self.account.held(), self.received() + self.sealing);
         for inbox in &self.inboxes {

@@ -6,7 +6,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// The certificates on the path to a root.
 pub(super) struct Path {
     pub(super) length: usize,
-    /// When the first of the certificates on the path expires.
+    /// The earliest time at which a certificate on the path expires.
     pub(super) expires: Duration,
 }
 
