@@ -8,12 +8,12 @@ use bytes::{Bytes, BytesMut};
 /// The size of a chunk. Each payload keeps its whole chunk allocated.
 const CHUNK: usize = 4 << 10;
 
-/// The largest payload that goes into a chunk. Allocating a larger one is cheap relative to its
-/// other costs.
+/// The largest payload that goes into a chunk. For a larger one, an allocation is cheap compared
+/// with the other work on it.
 const LARGEST: usize = 1 << 10;
 
-/// Chunks of adjacent small payloads, which save an allocation for each payload. A chunk is freed
-/// with the last payload in it.
+/// Chunks of adjacent small payloads, so that few payloads need an allocation of their own. A chunk
+/// is freed with the last payload in it.
 #[derive(Debug, Default)]
 pub(crate) struct Arena(BytesMut);
 
@@ -191,7 +191,7 @@ mod tests {
         for byte in 0..=255 {
             // Between two payloads of this queue, others fill a chunk with payloads and drop them.
             let others: Vec<_> = (0..8).map(|_| filled(&mut shared, 0, 500)).collect();
-            // Two adjacent payloads must not keep more chunks than one.
+            // Two adjacent payloads must not keep more chunks than one payload does.
             for _ in 0..2 {
                 let payload = filled(&mut shared, byte, 10);
                 waiting.push(queue.take(payload, waiting.is_empty()));

@@ -38,8 +38,8 @@ impl Calendar {
         Self { wall, read }
     }
 
-    /// The time since 1970. It is zero if the clock shows an earlier time, at which no certificate
-    /// is valid yet.
+    /// The time since 1970. If the clock shows an earlier time, the result is zero, and no
+    /// certificate is valid yet.
     #[cfg(feature = "comm")]
     pub(crate) fn unix_now(&self) -> Duration {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH);

@@ -36,7 +36,7 @@ pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// The first address of the network around `ip` with a prefix of `bits` bits.
+/// The first address of `ip`'s network, whose prefix has `bits` bits.
 pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => {

@@ -8,9 +8,9 @@ use crate::time::{after, part};
 
 /// Grants events at a fixed rate, after an initial burst.
 ///
-/// The state `spent` is the time at which all granted events would be over if they were spaced
-/// evenly. The caller keeps this state, so one `Pace` can serve many states. `None` means that no
-/// event has been granted yet.
+/// The state `spent` is the time at which the next event would be due if the granted events were
+/// spaced evenly. The caller keeps this state, so one `Pace` can serve many states. `None` means
+/// that no event has been granted yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     period: Duration,

@@ -14,9 +14,9 @@ pub(crate) fn printable(text: &str, most: usize) -> String {
     text.chars().take(most).map(safe).collect()
 }
 
-/// Whether a terminal may interpret a character as a command. Such characters are control
-/// characters, line and paragraph separators, and the marks, embeddings and isolates of the
-/// [bidirectional algorithm].
+/// Whether a character may control the terminal or change the position of other text. Such
+/// characters are control characters, line and paragraph separators, and the marks, embeddings and
+/// isolates of the [bidirectional algorithm].
 ///
 /// [bidirectional algorithm]: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 fn is_hostile(char: char) -> bool {

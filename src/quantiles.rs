@@ -31,7 +31,7 @@ impl Quantiles {
         }
     }
 
-    /// The duration that `percent` % of all do not exceed; `None` before the first duration.
+    /// The duration that `percent` % of the durations do not exceed; `None` if none exist.
     pub(crate) fn percent(&self, percent: u32) -> Option<Duration> {
         let counts = self.counts.as_ref()?;
         let wanted = u64::from(self.total)

@@ -286,7 +286,7 @@ impl<T, K: Source> Queue<T, K> {
     }
 
     fn push_over(&self, source: K, item: T, weight: usize, loses: Loses) -> Result<usize, Full<T>> {
-        // Declared before the lock, so that the items are dropped after its release.
+        // Declared before the lock is taken, so that the items are dropped after it is released.
         let mut pulled = Vec::new();
         let mut state = self.lock();
         if self.is_closed() {

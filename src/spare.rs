@@ -36,7 +36,7 @@ impl Spare {
         kept.unwrap_or_else(|| BytesMut::with_capacity(size))
     }
 
-    /// Keeps the memory of a payload, if it is not shared and there is room.
+    /// Keeps a payload's memory if its size fits, nothing shares it, and there is room.
     pub(crate) fn keep(&self, payload: Bytes) {
         if payload.len() < SMALLEST {
             return;

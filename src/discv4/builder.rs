@@ -22,7 +22,7 @@ use crate::runtime;
 /// Maximum number of queued commands.
 const COMMANDS: usize = 64;
 
-/// Maximum number of events queued for the slowest reader.
+/// Maximum number of events kept for a slow reader.
 const EVENTS: usize = 1024;
 
 /// Builds a discovery node; see [`Discv4::builder`].
@@ -64,7 +64,7 @@ impl Discv4Builder {
 
     /// Sets the seed of the random lookup targets, so that a run can be replayed.
     ///
-    /// The default is the system's randomness.
+    /// By default, the seed comes from the operating system.
     pub fn rng_seed(mut self, seed: u64) -> Self {
         self.rng_seed = Some(seed);
         self

@@ -8,7 +8,7 @@ settings! {
     /// The settings of a [`Machine`](super::Machine), and so of a [`Discv4`](super::Discv4).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Discv4Config {
-        /// Whether nodes in private networks and on this computer take part.
+        /// Whether nodes in private networks and on this computer take part in discovery.
         ///
         /// The limits per network and per address do not apply to such nodes. Set this for your own
         /// private network. Default: no, which means that packets from such addresses are dropped.
@@ -16,10 +16,10 @@ settings! {
         /// Time limit for an answer. Default: 500 ms.
         request_timeout / with_request_timeout: Duration = Duration::from_millis(500),
             |time: Duration| time.max(Duration::from_millis(1));
-        /// Interval between checks of the node that has been silent longest. Default: 5 s.
+        /// Interval at which the node that has been silent longest is checked. Default: 5 s.
         revalidate_every / with_revalidate_every: Duration = Duration::from_secs(5),
             |time: Duration| time.max(Duration::from_millis(1));
-        /// Silence after which a node of the table may be checked. Default: 10 s.
+        /// How long a node in the table must be silent before it is checked. Default: 10 s.
         silence / with_silence: Duration = Duration::from_secs(10);
         /// Interval between refreshes of the table.
         ///
@@ -35,8 +35,8 @@ settings! {
         packets_per_second / with_packets_per_second: u32 = 50;
         /// Maximum number of Pings per second answered for each address without an endpoint proof.
         ///
-        /// An IPv6 /64 counts as one address. Bursts may be four times as large. An IPv4 /24 has
-        /// four times these limits. Default: 8.
+        /// An IPv6 /64 counts as one address. Bursts may be four times as large. All addresses
+        /// of an IPv4 /24 together have four times these limits. Default: 8.
         strangers_per_second / with_strangers_per_second: u32 = 8;
     }
 }

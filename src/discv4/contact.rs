@@ -107,7 +107,7 @@ impl Contact {
     }
 }
 
-/// Returns whether a node at `at` may name the address `of`.
+/// Returns whether a node at `at` may send or be sent the address `of`.
 ///
 /// An address that has a meaning only in its own network is neither sent to nodes outside of that
 /// network nor accepted from them.

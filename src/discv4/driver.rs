@@ -56,7 +56,7 @@ pub(super) struct Driver {
     pub(super) stop: CancellationToken,
 }
 
-/// Returns the time of the steady clock and of the calendar.
+/// Returns the time of the monotonic clock and of the wall clock.
 pub(super) fn now() -> Now {
     let unix = calendar::wall().duration_since(SystemTime::UNIX_EPOCH);
     Now {

@@ -65,7 +65,8 @@ pub enum Discv4Error {
     },
     /// The node answered with a record that is not acceptable.
     ///
-    /// The record belongs to another node, or names an address that the node may not name to us.
+    /// The record belongs to another node, or contains an address that we do not accept from this
+    /// node, such as a private address from a node with a public one.
     #[error("node {id} at {addr} answered with a record that cannot be its own")]
     BadRecord {
         /// The node.
@@ -73,7 +74,7 @@ pub enum Discv4Error {
         /// The address at which the node was asked.
         addr: SocketAddr,
     },
-    /// The lookup did not find the node, or the node did not answer it.
+    /// The lookup did not find the node, or the node did not answer the lookup.
     #[error("node {id} is not found")]
     NotFound {
         /// The node.

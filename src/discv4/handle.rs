@@ -94,8 +94,9 @@ impl Discv4 {
     /// the node up.
     ///
     /// # Errors
-    /// [`Discv4Error::NotFound`] if the lookup does not find the node or the node does not answer
-    /// it, and the errors of [`lookup`](Self::lookup) and [`request_record`](Self::request_record).
+    /// [`Discv4Error::NotFound`] if the lookup does not find the node, or the node does not answer
+    /// the lookup, and the errors of [`lookup`](Self::lookup) and
+    /// [`request_record`](Self::request_record).
     pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         use Discv4Error::{BadRecord, NoAnswer};
         if let Some(contact) = Contact::of_enode(node) {
@@ -141,8 +142,8 @@ impl Discv4 {
 
     /// Subscribes to nodes that prove their endpoint, and to fetched records.
     ///
-    /// A reader that is more than 1,024 events behind loses the oldest ones, and receives their
-    /// number instead.
+    /// A reader that is more than 1,024 events behind loses the oldest ones, and receives the
+    /// number of lost events instead.
     #[must_use]
     pub fn found(&self) -> EventStream<Found> {
         self.0.found.subscribe()

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::pace::Pace;
 
-/// A rate with bursts for each address, in a table of bounded size.
+/// A rate limit with bursts for each address, in a table of bounded size.
 ///
 /// For each address, the limiter stores a point in time, which encodes the tokens that the address
 /// has spent. There are two generations of at most `capacity` addresses each. When the young

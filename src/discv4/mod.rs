@@ -3,9 +3,10 @@
 //! [EIP-868](https://eips.ethereum.org/EIPS/eip-868) (requests for records).
 //!
 //! Each node keeps a table of other nodes, arranged by their distance from itself. The distance of
-//! two nodes is the exclusive or of their ids. A lookup asks the known nodes that are nearest to a
-//! target for the nodes that they know, until no answer contains a nearer node. Only nodes that
-//! have proven their endpoint get answers, so that nobody can direct our answers at a third party.
+//! two nodes is the exclusive or of their ids. To find the nodes nearest to a target, a lookup asks
+//! the nearest nodes that it knows for nearer ones, until no answer contains a nearer node. Pings
+//! are answered at a limited rate, and other requests only if the sender has proven its endpoint,
+//! so that nobody can flood a third party with our answers.
 //!
 //! [`Discv4`] is a running node. On a lower level, [`Machine`] takes and returns packets without a
 //! socket, and [`packet`] is the codec.

@@ -11,7 +11,7 @@ pub(super) fn network_of(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 24, 64)
 }
 
-/// Returns the address by which a sender is limited.
+/// Returns the address to which the rate limit of a sender applies.
 ///
 /// For IPv6 this is the /64, since one machine owns all addresses in a /64.
 pub(super) fn sender_of(ip: IpAddr) -> IpAddr {

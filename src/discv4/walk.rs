@@ -27,7 +27,7 @@ pub struct RandomWalk {
 impl Discv4 {
     /// Starts a walk through the network.
     ///
-    /// It contacts other nodes only during a call of [`next`](RandomWalk::next).
+    /// The walk contacts other nodes only during a call of [`next`](RandomWalk::next).
     #[must_use]
     pub fn random_walk(&self) -> RandomWalk {
         RandomWalk {

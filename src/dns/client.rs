@@ -17,8 +17,8 @@ use crate::settings::TooSmall;
 /// Reads lists of nodes through a [`Resolver`].
 ///
 /// Clones share the cache and the rate limit. Nothing is looked up until [`sync`](Self::sync) is
-/// called or a [`Walk`] is asked for a node. Then only names of the requested lists are looked up;
-/// a walk also looks up names of the lists to which these lists link.
+/// called or a [`Walk`] is asked for a node. Then names of the requested lists are looked up, and
+/// for a walk also names of the lists to which these lists link.
 pub struct Client<R> {
     reader: Arc<Reader<R>>,
     random: Arc<Mutex<StdRng>>,

@@ -15,9 +15,9 @@ pub enum Entry {
     /// `enrtree-branch:` and the hashes of further entries, separated by commas; there may be no
     /// hashes.
     Branch(Vec<EntryHash>),
-    /// A node, in the tree of nodes: the text of its record.
+    /// A node in the tree of nodes, written as the text of its record.
     Node(NodeRecord),
-    /// Another list, in the tree of links: the text of its link.
+    /// Another list in the tree of links, written as the text of its link.
     Link(Link),
 }
 

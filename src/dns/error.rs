@@ -14,9 +14,9 @@ pub enum EntryError {
     /// The text is longer than [`MAX_TEXT`].
     #[error("an entry of {got} bytes, at most {limit} are allowed")]
     TooLong {
-        /// Its length in bytes.
+        /// The text's length in bytes.
         got: usize,
-        /// The longest that is allowed.
+        /// The maximum length.
         limit: usize,
     },
     /// The text does not begin like an entry of the expected kind.
@@ -40,7 +40,7 @@ pub enum EntryError {
     /// The link's key is not a valid public key.
     #[error("the link has an invalid public key: {0}")]
     Key(#[source] KeyError),
-    /// A hash is not base32 in capital letters without padding, of 12 to 32 bytes.
+    /// A hash is not 12 to 32 bytes in base32, in capital letters without padding.
     #[error("{found:?} is not the base32 of 12 to 32 bytes")]
     Hash {
         /// The hash.
@@ -67,7 +67,7 @@ pub enum EntryError {
     /// The root's signature has the wrong length.
     #[error("the root has a signature of {got} bytes instead of {expected}")]
     SignatureLength {
-        /// Its length in bytes.
+        /// The signature's length in bytes.
         got: usize,
         /// The expected length.
         expected: usize,
@@ -93,12 +93,12 @@ impl EntryError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// A node's record contains an invalid port, so others could not read it.
+    /// A node's record contains an invalid port, so others could not read the record.
     #[error("the record of node {node} has a value under {key:?} that is not a port")]
     Port {
         /// The node.
         node: NodeId,
-        /// The port's key.
+        /// The key of the port in the record.
         key: &'static str,
     },
 }
@@ -173,7 +173,7 @@ pub enum DnsError {
         /// The hash of the entry that is there.
         found: EntryHash,
     },
-    /// The root is older than a root of the list that was seen before.
+    /// The list's root is older than one that was seen before.
     #[error("{name}: the root has sequence number {got}, after {known}")]
     OldRoot {
         /// The name.
@@ -216,7 +216,7 @@ pub enum DnsError {
     TooManyEntries {
         /// The name of the branch that exceeds the limit.
         name: String,
-        /// How many may be read.
+        /// How many entries may be read.
         limit: usize,
     },
     /// The tree's texts have too many bytes. The entries beyond the limit are left out.
@@ -224,7 +224,7 @@ pub enum DnsError {
     TooManyBytes {
         /// The name of the entry that exceeds the limit.
         name: String,
-        /// How many may be read.
+        /// How many bytes may be read.
         limit: usize,
     },
     /// A link to another list is not followed, since the limit of lists is reached.

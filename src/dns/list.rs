@@ -40,9 +40,9 @@ pub(super) struct List {
     /// When the root was last looked up.
     checked: Instant,
     root_failures: u32,
-    /// How many lookups of the root in a row were caused by failed entries.
+    /// How many times in a row the root was read after failed entries.
     hurried: u32,
-    /// How many entries in a row have not been found.
+    /// How many entries in a row could not be read.
     failures: u32,
     /// The lists to which this list linked before this pass, as far as known.
     known: BTreeSet<Link>,
@@ -179,7 +179,7 @@ impl List {
         self.failures = 0;
     }
 
-    /// Records that an entry was not read.
+    /// Records that an entry could not be read.
     ///
     /// The root is looked up again soon if several entries in a row have failed or if nothing else
     /// is left to read of a tree, because the root may have changed or the network may recover. If

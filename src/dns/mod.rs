@@ -1,6 +1,6 @@
 //! Lists of nodes in the DNS, by [EIP-1459](https://eips.ethereum.org/EIPS/eip-1459).
 //!
-//! A list is a tree of TXT records. Its root is at a [`Domain`], is signed, and names the first
+//! A list consists of TXT records. Its root is at a [`Domain`], is signed, and names the first
 //! entries of two trees: one of [node records](crate::NodeRecord), one of links to other lists. The
 //! label of each [`Entry`] is the hash of its text, so the root's signature covers all entries, and
 //! it does not matter which server answers. A [`Link`] holds the domain of a list and the key that

@@ -77,7 +77,7 @@ impl Pass {
         self.leaves = self.leaves.saturating_add(1);
     }
 
-    /// Counts the text of the entry `name`. Beyond the limit, the pass ends.
+    /// Counts the bytes of the entry `name`. If the tree exceeds the limit, the pass ends.
     pub(super) fn count_bytes(
         &mut self,
         name: &str,

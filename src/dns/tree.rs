@@ -110,7 +110,7 @@ impl SignedTree {
 
     /// Returns the TXT records to publish at `domain`: full names and their texts.
     ///
-    /// The names have no dot at their end. The root comes first. Only its text ever changes, so all
+    /// The names have no dot at their end. The root comes first. Only the root ever changes, so all
     /// other records may be cached for weeks. Publish a new list's entries before its root, and
     /// keep the old list's entries for as long as its root may be cached.
     pub fn records(&self, domain: &Domain) -> impl Iterator<Item = (String, String)> {

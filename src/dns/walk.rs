@@ -12,14 +12,14 @@ use crate::node::NodeRecord;
 
 /// Returns nodes of lists, and of lists that they link to, in random order.
 ///
-/// It looks up only what is needed for the next node. [`Client::walk`](super::Client::walk) creates
-/// a walk.
+/// A walk looks up only what is needed for the next node. [`Client::walk`](super::Client::walk)
+/// creates it.
 ///
 /// A list that was read to its end is read again from the start. Its root is looked up again after
-/// [`Config::refresh`](super::Config::refresh), or earlier if several entries in a row are not
-/// found. If a tree has not changed, the walk through it continues. A root is rejected if it is
+/// [`Config::refresh`](super::Config::refresh), or earlier if several entries in a row cannot
+/// be read. If a tree has not changed, the walk through it continues. A root is rejected if it is
 /// older than one that the client has seen, or not signed by the list's key; the walk then
-/// continues with the current root.
+/// continues with the root that it already has.
 pub struct Walk<R> {
     reader: Arc<Reader<R>>,
     machine: Machine,

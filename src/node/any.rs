@@ -1,4 +1,4 @@
-//! Nodes in either text form.
+//! Nodes as text: enode URLs and node records.
 
 use std::borrow::Cow;
 use std::fmt;

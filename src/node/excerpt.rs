@@ -4,9 +4,9 @@
 /// base64 and 64 in hexadecimal.
 const KEY_LIKE: usize = 32;
 
-/// Replaces each part of a text that may be a secret key with `…`.
+/// Replaces with `…` each part of a text that may be a secret key.
 ///
-/// This keeps a key that was given by mistake out of error messages. A part is replaced if it
+/// So a key that was given by mistake does not appear in error messages. A part is replaced if it
 /// contains 32 or more consecutive characters of hexadecimal, with or without colons, or of base64.
 /// Public keys and node ids are replaced too.
 ///

@@ -8,9 +8,9 @@ use crate::ip::{Scope, network};
 
 /// A set of addresses that one party can easily control.
 ///
-/// An address book chooses its buckets by group, and a server opens one automatic connection per
-/// group. The owner of one network therefore gets only a small part of the book and of the
-/// connections.
+/// An address book chooses its buckets by group, and a server opens at most one automatic
+/// connection per group. The owner of one network therefore gets only a small part of the book and
+/// of the connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Group {

@@ -16,7 +16,7 @@ use crate::keccak::keccak256;
 
 /// The context is randomly blinded once, against side-channel attacks. Newer versions of the crate
 /// `secp256k1` blind it again for every signature and every new key, which takes more than half the
-/// time of those operations.
+/// time of those operations, so they are not used.
 static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut seed = Zeroizing::new([0; 32]);
     rand::rng().fill_bytes(seed.as_mut());
@@ -58,8 +58,8 @@ pub enum KeyError {
 /// A core dump of the process still contains the key, and a debugger of the same user can read it.
 /// The library does not change the process to prevent this. An application can set the limit
 /// `RLIMIT_CORE` to zero and, on Linux, make itself not dumpable (`PR_SET_DUMPABLE`) before it
-/// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a
-/// key file only if no other user can read it.
+/// reads a key, as the command `peermux` does. `private_file::open` (feature `server` or
+/// `addrbook`) opens a key file only if no other user can read it.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,

@@ -21,7 +21,7 @@ impl Tag {
     }
 }
 
-/// A Keccak state that absorbs everything sent in one direction.
+/// A Keccak state that absorbs all headers and bodies of one direction.
 ///
 /// Before each MAC the state absorbs its own encrypted digest, so that nobody can extend the stream
 /// without the secret. The MAC is the digest after that.

@@ -25,7 +25,8 @@ impl Machine {
         let (id, ip) = (contact.node_id(), contact.ip());
         let proven = self.bonds.is_proven(id, ip, now.at);
         if !proven && self.bonds.is_known(ip, now.at) {
-            // `is_expected` did not count this Ping, because another node has proven this address.
+            // `is_expected` did not count this Ping against the rate limits, because another node
+            // has proven this address.
             self.admit_stranger(ip, now)?;
         }
         let pong = Packet::Pong(Pong {

@@ -39,7 +39,7 @@ impl Machine {
         Ok(RequestId(request))
     }
 
-    /// Pings a node, unless a Ping to it or `limit` Pings in total are pending.
+    /// Pings a node, unless a Ping to it is pending, or `limit` Pings in all.
     ///
     /// Returns whether a Ping to the node is now pending.
     pub(super) fn ping(&mut self, contact: Contact, limit: usize, now: Now) -> bool {
@@ -105,7 +105,7 @@ impl Machine {
         }
     }
 
-    /// Stores a node's announced sequence number, and fetches its record if ours is older.
+    /// Stores a node's announced sequence number, and fetches its record if our copy is older.
     pub(super) fn note_sequence(&mut self, contact: &Contact, seq: Option<u64>, now: Now) {
         let id = contact.node_id();
         self.table.told_sequence(&id, seq);
@@ -173,7 +173,7 @@ impl Machine {
         }
         let pinged = self.ping(contact, PINGS, now);
         let deadline = if pinged {
-            // The result of the Ping comes first, because the Ping's own deadline is earlier.
+            // The Ping's own deadline is earlier, so the Ping ends this stage first.
             after(now.at, self.config.request_timeout().saturating_mul(2))
         } else {
             now.at
@@ -219,7 +219,7 @@ impl Machine {
         }
     }
 
-    /// Shortens a query's wait to `deadline`, if that is earlier.
+    /// Sets a query's deadline to `deadline`, if that is earlier.
     pub(super) fn hasten(&mut self, id: u64, deadline: Instant) {
         let before = self.queries.get(&id).map(|query| query.deadline);
         if before.is_some_and(|before| deadline < before) {

@@ -8,7 +8,7 @@ use crate::discv4::packet::PacketError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// The packet was sent from an address that may not take part.
+    /// The packet was sent from an address that may not take part in discovery.
     #[error("{ip} is a private, local or unusable address, which may not take part")]
     Address {
         /// The address.

@@ -18,7 +18,7 @@ const LOOKUPS: usize = 16;
 /// Interval at which the seeds are pinged again while the table is empty.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// A lookup, and the caller's request unless it refreshes the table.
+/// A lookup in progress; `request` is `None` if the lookup refreshes the table.
 #[derive(Debug)]
 pub(super) struct Running {
     lookup: Lookup,

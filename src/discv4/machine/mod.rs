@@ -47,10 +47,10 @@ const LIMITED_NETWORKS: usize = 896;
 /// Maximum number of nodes to ping at the start.
 const SEEDS: usize = 256;
 
-/// A moment, on the steady clock and on the calendar.
+/// A moment, on the monotonic clock and on the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// The steady clock, for deadlines.
+    /// The monotonic clock, for deadlines.
     pub at: Instant,
     /// Seconds since 1970, for the expiry of packets.
     pub unix: u64,
@@ -183,9 +183,9 @@ impl Machine {
 
     /// Handles all timers that are due.
     pub fn advance(&mut self, now: Now) {
-        // The loop ends, because a timer starts only later timers. The exception is a lookup's next
-        // query, which is due now if there is no room for a Ping. But a lookup makes a bounded
-        // number of queries.
+        // The loop ends, because a timer starts only later timers. The exception is the next query
+        // of a lookup, which is due at once if too many Pings are pending. But a lookup makes a
+        // bounded number of queries.
         while let Some(due) = self.timers.first().copied()
             && due.0 <= now.at
         {
@@ -222,7 +222,7 @@ impl Machine {
         self.last_id
     }
 
-    /// Returns whether nodes at this address take part.
+    /// Returns whether nodes at this address may take part in discovery.
     fn admits(&self, ip: IpAddr) -> bool {
         match Reach::of(ip) {
             Reach::Public => true,

@@ -32,7 +32,8 @@ pub(super) enum Want {
 pub(super) enum Stage {
     /// Another lookup's query to the node is in progress.
     ///
-    /// `Neighbors` packets do not identify their request, so only one request may be in progress.
+    /// `Neighbors` packets do not identify their request, so a node may have only one such
+    /// request at a time.
     Queued,
     /// We pinged the node, since it may need a proof of our endpoint.
     Proving,
@@ -43,8 +44,8 @@ pub(super) enum Stage {
         hash: PacketHash,
         /// Whether this is the second attempt.
         ///
-        /// A second one is needed because the first packet may be lost, or may overtake the proof
-        /// that it needs.
+        /// A second attempt is needed because the first packet may be lost, or may overtake the
+        /// proof that it needs.
         again: bool,
         answered: bool,
         nodes: Vec<Contact>,

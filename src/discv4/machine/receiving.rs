@@ -14,11 +14,11 @@ use crate::ip::canonical;
 use crate::node::{Host, PublicKey, Reach};
 use crate::time::after;
 
-/// A `Neighbors` packet with fewer nodes is the last one, since it had more room.
+/// A `Neighbors` packet with fewer nodes ends an answer, since it has room for more.
 const FULL: usize = 12;
 
-/// The last packet of an answer may overtake others. These are awaited for the request timeout
-/// divided by this number.
+/// The last packet of an answer may overtake others. The machine then waits for the others, for the
+/// request timeout divided by this number.
 const OVERTAKEN: u32 = 10;
 
 impl Machine {
@@ -68,7 +68,7 @@ impl Machine {
         }
     }
 
-    /// Rejects packets whose data need not be read.
+    /// Rejects packets that can be rejected before their data is read.
     ///
     /// These are unsolicited answers, requests from unproven addresses, and Pings from such
     /// addresses beyond the rate limit.
@@ -199,7 +199,7 @@ impl Machine {
         };
         *answered = true;
         let room = NEAREST.saturating_sub(nodes.len());
-        // Nodes above the limit are ignored.
+        // Nodes beyond the first `NEAREST` are ignored.
         let full = neighbors.nodes.len() >= room;
         nodes.extend(told.take(room));
         if full {
@@ -266,7 +266,7 @@ fn is_limited(ip: IpAddr) -> bool {
 
 /// Returns whether a time has passed.
 ///
-/// A value that does not fit a signed number counts as a time before 1970, which has passed.
+/// A value that does not fit a signed 64-bit number counts as a time before 1970, which has passed.
 fn is_over(expiration: u64, now: u64) -> bool {
     i64::try_from(expiration).is_err() || expiration < now
 }

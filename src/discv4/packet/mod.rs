@@ -27,7 +27,7 @@ pub use error::PacketError;
 /// The maximum length of a packet, in bytes.
 pub const MAX_PACKET: usize = 1280;
 
-/// Length of the leading hash, by which an answer identifies the packet.
+/// Length of the leading hash, by which an answer identifies the packet that it answers.
 const HASH: usize = 32;
 const SIGNATURE: usize = 65;
 /// Offset of the type.
@@ -178,7 +178,7 @@ pub enum Packet {
 pub struct Sealed {
     /// The packet, at most [`MAX_PACKET`] bytes.
     pub bytes: Bytes,
-    /// The packet's hash, by which an answer identifies the packet.
+    /// The packet's hash, by which an answer identifies the packet that it answers.
     pub hash: PacketHash,
 }
 

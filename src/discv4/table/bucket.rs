@@ -36,7 +36,7 @@ impl Bucket {
         self.entries.iter()
     }
 
-    /// Returns the address of a node, even if the node waits.
+    /// Returns the address of a node that is in the bucket or waits.
     pub(super) fn ip_of(&self, id: &NodeId) -> Option<IpAddr> {
         let mut all = self.entries.iter().chain(&self.waiting);
         let entry = all.find(|entry| entry.is(id));
@@ -60,7 +60,7 @@ impl Bucket {
         self.networks.has_room(ip)
     }
 
-    /// Moves a node's count to its new address, if the new network has room.
+    /// Counts a node in its new network instead, if that network has room.
     pub(super) fn may_move(&mut self, from: IpAddr, to: IpAddr) -> bool {
         self.networks.remove(from);
         let room = self.networks.has_room(to);

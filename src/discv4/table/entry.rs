@@ -13,15 +13,15 @@ use crate::node::{NodeId, NodeRecord};
 pub struct TableEntry {
     /// The node and the address from which it answered.
     pub contact: Contact,
-    /// Its record, once it has been fetched.
+    /// The record of the node, once it has been fetched.
     pub record: Option<Box<NodeRecord>>,
-    /// The sequence number that it last announced for its record, if it ever did.
+    /// The sequence number of its record that the node last announced, if any.
     pub enr_seq: Option<u64>,
     /// When it was added to the table.
     pub added: Instant,
     /// When it last answered a Ping.
     pub last_pong: Instant,
-    /// Number of answered Pings; each unanswered one divides it by three.
+    /// Number of answered Pings; each unanswered Ping divides this number by three.
     pub answers: u32,
 }
 

@@ -131,7 +131,7 @@ impl Table {
         stalest.filter(silent).map(|entry| entry.contact)
     }
 
-    /// Returns at most `count` wanted nodes nearest to a target, the nearest first.
+    /// Of the `wanted` nodes, returns the `count` nearest to a target, the nearest first.
     pub(super) fn nearest(
         &self,
         target: &NodeId,
@@ -155,7 +155,7 @@ impl Table {
         self.bucket(id)?.entries().find(|entry| entry.is(id))
     }
 
-    /// Returns whether the node is in the table or waits, at this address and port.
+    /// Returns whether the node is in the table, or waits, with this address and port.
     pub(super) fn is_at(&self, contact: &Contact) -> bool {
         let bucket = self.bucket(&contact.node_id());
         bucket.is_some_and(|bucket| bucket.is_at(contact))

@@ -1,4 +1,4 @@
-//! Lists with one damaged name: an error reports that name, all others are read.
+//! Lists with one damaged name: an error reports it, and all other names are read.
 
 use super::net::{Net, fast, key, node};
 use crate::dns::{DnsError, EntryError, EntryHash, Link, LookupError, MAX_TEXT, SyncedTree, Tree};

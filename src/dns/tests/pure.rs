@@ -1,4 +1,4 @@
-//! Texts of links, roots and entries, and trees that are made.
+//! Texts of links, roots and entries, and the creation of trees.
 
 use std::collections::BTreeMap;
 

@@ -134,7 +134,7 @@ async fn a_walk_ends_without_lists_and_waits_for_an_empty_one() {
     let mut walk = net.client(fast()).walk([empty]);
     let hour = Duration::from_secs(3600);
     assert!(timeout(hour, walk.next()).await.is_err());
-    // The root was looked up at the beginning and twice since then; the empty branch is remembered.
+    // The root was looked up at the beginning and twice since then; the empty branch is cached.
     assert_eq!(net.asked().iter().filter(|name| *name == "n").count(), 3);
     net.publish((1, "n"), 2, [node(1)], []);
     assert_eq!(good(&mut walk).await, node(1));

@@ -91,9 +91,9 @@ impl Ingress {
 
     /// Opens the frame at the start of `input`, in place.
     ///
-    /// When the header has arrived, it is verified and decrypted once. Until the frame is complete,
-    /// call again with the same bytes followed by more. Each call absorbs the new part of the body
-    /// into the MAC, so little work is left when the last byte arrives.
+    /// The header is verified and decrypted once, as soon as it has arrived. Until the frame is
+    /// complete, call again with the same bytes followed by more. Each call absorbs the new part of
+    /// the body into the MAC, so little work is left when the last byte arrives.
     ///
     /// Each MAC is compared in constant time, before anything that it covers is used. The one
     /// exception is the size in the header, which determines how many bytes the MAC absorbs.

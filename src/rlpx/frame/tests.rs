@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
-    /// A changed byte makes the check of its MAC fail, and then all later calls.
+    /// A changed byte makes the check of its MAC fail. All later calls fail, too.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();

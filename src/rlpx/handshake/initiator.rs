@@ -28,8 +28,8 @@ impl Initiator {
     /// to 584 bytes long.
     ///
     /// # Errors
-    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values
-    /// never do.
+    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding.
+    /// [`HandshakeRandomness::random`] never returns too much.
     pub fn new(
         key: &SecretKey,
         remote: &PublicKey,

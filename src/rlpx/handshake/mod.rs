@@ -38,7 +38,7 @@ pub use recipient::{AuthReceived, Recipient};
 /// The range of the number of zeros after a packet's body.
 ///
 /// The number is random, so that packets differ in size. It is at least 100, because receivers from
-/// before EIP-8 wait for the size of the old format.
+/// before EIP-8 wait for as many bytes as a packet in the old format has.
 const PADDING: RangeInclusive<usize> = 100..=300;
 
 type Nonce = Zeroizing<[u8; 32]>;

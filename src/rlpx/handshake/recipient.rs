@@ -98,8 +98,8 @@ impl AuthReceived {
     /// The ack has the same format as the auth.
     ///
     /// # Errors
-    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values
-    /// never do.
+    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding.
+    /// [`HandshakeRandomness::random`] never returns too much.
     pub fn answer(
         self,
         randomness: HandshakeRandomness,
