@@ -25,6 +25,7 @@
 //! | [How a message travels](journey) | from `send` to `recv` |
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
 //! | [Benchmarks](benchmarks) | speed and memory, and how they were measured |
+//! | [Terms](terms) | the words of the guide, in one sentence each |
 
 /// Expands to the rustdoc targets of the links between chapters.
 ///
@@ -54,6 +55,7 @@ macro_rules! links {
             "[reach.md]: crate::guide::reach\n",
             "[requests.md]: crate::guide::requests\n",
             "[security.md]: crate::guide::security\n",
+            "[terms.md]: crate::guide::terms\n",
             "[testing.md]: crate::guide::testing\n",
             "[metrics.md#why-do-my-peers-drop]: crate::guide::metrics#why-do-my-peers-drop\n",
             "[../ARCHITECTURE.md]: https://github.com/peermux/peermux/blob/main/ARCHITECTURE.md\n",
@@ -124,4 +126,5 @@ chapters! {
     journey = "journey.md";
     coming_from = "coming-from.md";
     benchmarks = "benchmarks.md";
+    terms = "terms.md";
 }

@@ -94,7 +94,7 @@
 //! | `nat` | no | port mapping by a router: UPnP, PCP, NAT-PMP |
 //! | `comm`, `x509` | no | `comm`: messages to identities; X.509 certificates as identities |
 //! | `serde` | no | serialisation of ids, events and information records |
-//! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
+//! | `metrics` | no | counters, gauges and histograms through the crate `metrics` |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![forbid(unsafe_code)]
