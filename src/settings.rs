@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Defines a type of settings. Each setting has a private field, a default, a getter, and a setter
-/// `with_…` that takes and returns the whole value.
+/// `with_…` that takes all settings by value and returns them.
 ///
 /// A setting of a `Copy` type is written `name / with_name: Type = default;`. If the setter adjusts
 /// values, the setting is written `name / with_name: Type = default, |value| normal(value);`. With

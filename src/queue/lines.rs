@@ -141,8 +141,8 @@ impl<T, K: Source> Lines<T, K> {
     }
 
     /// Takes the oldest item of the source with the largest share. In this comparison, `source`
-    /// counts as if it had another item of this weight. Returns `None` if `source` has the largest
-    /// share, but no items.
+    /// counts as if it had another item of this weight. Returns `None` if the new item alone would
+    /// give `source` the largest share, because then `source` has no item to take.
     fn expire(&mut self, source: K, weight: usize) -> Option<Pulled<T, K>> {
         let own = self.share_with(source, weight);
         let has_older = self

@@ -17,8 +17,8 @@ use crate::peer::ProtocolError;
 /// A protocol's channel to one peer, which handles requests and responses internally.
 ///
 /// [`recv`](Self::recv) returns the protocol's other messages. While [`recv`](Self::recv) is
-/// awaited, requests are answered and responses reach their callers. Dropping the channel fails
-/// open requests to the peer and stops answering the peer's requests.
+/// awaited, requests are answered and responses reach their callers. When the channel is dropped,
+/// all open requests to the peer fail, and the peer's requests are no longer answered.
 pub struct RequestConn<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
@@ -53,7 +53,7 @@ impl<M: RequestMessages> RequestConn<M> {
     ///
     /// # Errors
     /// [`ProtocolError`] for a message that does not decode, a request without an answer function,
-    /// or an answer function that fails.
+    /// an answer function that fails, or an unexpected response with [`Unasked::Disconnect`].
     ///
     /// # Cancel safety
     /// Answers in progress continue with the next call.

@@ -101,7 +101,7 @@ fn map(word: &str) {
     let home = Host::attach("lan1", "192.168.77.2/24", "192.168.77.1");
     // The world namespace has no route to the node itself.
     let world = Host::attach("wan1", "80.81.82.90/24", "");
-    // The mapping left by a killed node must not prevent a new one.
+    // The mapping that a killed node leaves behind must not prevent a new mapping.
     drop(mapped_node(&home, word));
     let (node, enode) = mapped_node(&home, word);
     assert!(mapped().contains("192.168.77.2:30303"), "{}", mapped());

@@ -72,7 +72,7 @@ fn nodes() -> &'static [NodeRecord] {
     })
 }
 
-/// The texts of a list under each name.
+/// The texts of a list, by DNS name.
 type Texts = BTreeMap<String, Vec<String>>;
 
 struct Zone(Texts);
@@ -152,7 +152,7 @@ fn damage(texts: &mut Texts, records: &[(String, String)], input: &mut Input<'_>
             let any = String::from_utf8_lossy(input.sized()).into_owned();
             texts.entry(name.clone()).or_default().insert(0, any);
         }
-        // The root's text is last.
+        // The root's text is added after the texts of this name.
         _ => texts
             .entry(name.clone())
             .or_default()

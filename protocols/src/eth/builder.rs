@@ -43,9 +43,9 @@ impl Eth {
 }
 
 impl EthBuilder {
-    /// Sets the supported versions, from 68 to 70.
+    /// Sets which of the versions 68, 69 and 70 are supported.
     ///
-    /// Default: all. Each peer uses the highest version that both sides support.
+    /// Default: all. Other versions in the range are ignored. Each peer uses the highest version that both sides support.
     pub fn versions(mut self, versions: RangeInclusive<u64>) -> Self {
         self.versions = versions;
         self

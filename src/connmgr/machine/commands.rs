@@ -83,8 +83,7 @@ impl<A: Address> Machine<A> {
 
     /// Dials a waiting request as if its refused attempts had not been made.
     ///
-    /// If the request must also wait because of its last connection, or its last attempt that was
-    /// not refused, that wait remains.
+    /// A wait that was not caused by a refusal remains.
     pub(in crate::connmgr) fn reconsider(
         &mut self,
         id: ReqId,
@@ -304,7 +303,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Cancels unconnected requests, and asks owners to end their connections.
+    /// Cancels unconnected requests, and asks the owners of open connections to end them.
     pub(in crate::connmgr) fn stop(&mut self) {
         self.stopping = true;
         self.pace_at = None;
@@ -323,7 +322,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Forgets connections that owners have not ended.
+    /// Forgets connections that their owners have not ended.
     pub(in crate::connmgr) fn close_all(&mut self) {
         let mut ids: Vec<_> = self.entries.keys().copied().collect();
         ids.sort_unstable();

@@ -44,8 +44,8 @@ pub(super) struct Snapshot {
     pub(super) discovery: DiscoveryInfo,
     /// The events that happened since the previous snapshot.
     pub(super) events: Vec<Event>,
-    /// Whether `events` holds all events that the node keeps. It does after a new connection,
-    /// because the node may have restarted.
+    /// Whether `events` holds all events that the node keeps. After a new connection to the node,
+    /// all events are requested again, because the node may have restarted.
     pub(super) from_start: bool,
 }
 
@@ -155,7 +155,7 @@ impl Model {
         }
     }
 
-    /// Takes over new answers.
+    /// Updates the state from a new snapshot.
     pub(super) fn refresh(&mut self, snapshot: Snapshot) {
         self.lost = None;
         self.discovery = snapshot.discovery;
