@@ -63,7 +63,8 @@ fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     let protocol = Protocol::builder(name, 1, 8).run(move |peer, conn| {
         let lend = lend.clone();
         async move {
-            // The benchmark uses one channel; those of the other protocols stay unused.
+            // The benchmark receives only the channel of the last protocol. If the receivers are
+            // dropped before this send, `_kept` holds the channel.
             let _kept = lend.try_send(conn);
             peer.ending().await;
             Ok(())

@@ -25,8 +25,8 @@ Begin with:
 Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage, 141 if the
 reader of standard output closed it. Output that was lost is a failure.
 SIGINT (Ctrl-C), SIGTERM and the end of the terminal (SIGHUP) end a command cleanly: its peers
-are notified first. A second signal, a second or more after the first, does not wait for them.
-Without a terminal SIGHUP has `listen` read its configuration file again.";
+are notified first. If another signal follows after at least 1 s, the command ends at once. If
+there is no terminal, SIGHUP makes `listen` read its configuration file again instead.";
 
 const COMPLETIONS: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! Writes output through a bounded queue and a separate thread.
 //!
-//! A pipe that is not read blocks the thread that writes to it, so that thread must not run tasks of a
-//! node.
+//! A pipe that is not read blocks the thread that writes to it. Therefore, that thread must not run
+//! tasks of a node.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ const CAPACITY: usize = 4 << 20;
 /// The number of bytes that are added to the size of each queued text.
 const OVERHEAD: usize = 64;
 
-/// The pause before a write that would block is retried.
+/// How long to pause before retrying a write that would block.
 ///
 /// The pipe may be non-blocking, because another process that shares it can make it so.
 const RETRY: Duration = Duration::from_millis(10);
@@ -173,7 +173,8 @@ impl Shared {
         }
     }
 
-    /// Waits for the next text, after the previous one was written.
+    /// Waits for the next text. The previous one must have been written, because it no longer
+    /// counts as in hand.
     fn next(&self) -> Text {
         let mut state = self.lock();
         loop {

@@ -35,7 +35,7 @@ impl SharedCapability {
 #[non_exhaustive]
 pub enum MatchError {
     /// The sum of the protocols' lengths does not fit into 64 bits.
-    #[error("{length} codes of {capability} from message id {offset} on exceed 64 bits")]
+    #[error("{length} codes of {capability} do not fit into 64 bits after message id {offset}")]
     IdsExhausted {
         /// The protocol that does not fit.
         capability: Capability,
@@ -51,7 +51,8 @@ pub enum MatchError {
 /// `local` lists capabilities with their numbers of codes. If several versions of a name are
 /// shared, the highest wins. The winners get adjacent ranges from [`BASE_LENGTH`] on, in the order
 /// of their names, and are returned in that order. The order of the two lists does not matter, nor
-/// do repeated entries of `remote`. If entries of `local` are equal, the first counts.
+/// do repeated entries of `remote`. If `local` lists a capability more than once, the
+/// first entry counts.
 ///
 /// # Errors
 /// [`MatchError::IdsExhausted`] if the message ids do not fit into 64 bits.
@@ -110,7 +111,7 @@ pub fn match_capabilities(
 /// counts.
 ///
 /// # Errors
-/// [`MatchError::IdsExhausted`] if there can be a remote with which they do not fit.
+/// [`MatchError::IdsExhausted`] if a remote could share protocols whose message ids do not fit.
 pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
     let mut longest: BTreeMap<&str, &(Capability, u64)> = BTreeMap::new();
     for entry in local {

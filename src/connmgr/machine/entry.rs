@@ -7,7 +7,7 @@ use crate::connmgr::request::{
     Address, Candidate, ConnState, Count, Counts, Kind, ReqId, RequestInfo,
 };
 
-/// The phase of a request that has not ended. One that has ended is forgotten.
+/// The phase of a request. A request that has ended is forgotten, so it has no phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The request waits for a dial slot.
@@ -21,7 +21,7 @@ pub(super) enum Phase {
     Waiting {
         until: Instant,
         /// Whether the wait follows a failed dial. Otherwise it follows the end of a connection, or
-        /// a dial that was made shortly before the request.
+        /// an earlier request's dial of the same candidate.
         failed: bool,
     },
     /// The request is connected.
@@ -37,13 +37,13 @@ pub(super) struct Entry<A: Address> {
     pub(super) kind: Kind,
     pub(super) candidate: Candidate<A>,
     pub(super) phase: Phase,
-    /// Number of dials so far. It shows whether a reported result or end belongs to an earlier
-    /// dial.
+    /// Number of dials so far. Reports about a dial or its connection carry this number, so that a
+    /// report about an earlier dial can be ignored.
     pub(super) generation: u32,
     pub(super) failures: u32,
     /// Number of failures that were this side's own refusals, not the remote's faults.
     pub(super) unwanted: u32,
-    /// When the next attempt would be due if no attempt had been refused.
+    /// When the next attempt would be due without this side's own refusals.
     pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
     /// The claim, held while the request exists; an accepted connection claims nothing.
@@ -81,7 +81,7 @@ impl<A: Address> Entry<A> {
     }
 }
 
-/// Returns the counter of the connected, or unconnected, requests of `kind`.
+/// Returns the counter of the connected requests of `kind`, or that of all others.
 pub(super) fn counter(counts: &mut Counts, kind: Kind, connected: bool) -> &mut usize {
     let Count {
         pending,

@@ -60,7 +60,9 @@ impl Bucket {
         self.networks.has_room(ip)
     }
 
-    /// Counts a node in its new network instead, if that network has room.
+    /// Moves a node's count from one network to another that has room.
+    ///
+    /// Returns whether there was room.
     pub(super) fn may_move(&mut self, from: IpAddr, to: IpAddr) -> bool {
         self.networks.remove(from);
         let room = self.networks.has_room(to);

@@ -22,7 +22,9 @@ use crate::setup::Direction;
 /// This time is less than 5 s, the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
-/// Peers in an address's smallest network may use one in this number of inbound seats.
+/// The inbound seats are divided by this number to limit the peers of a network.
+///
+/// A network is an IPv4 /24 or an IPv6 /64. Its peers may always use two seats.
 const NETWORK_SHARE: usize = 8;
 
 /// How many evicted peers may be ending at the same time.
@@ -302,7 +304,7 @@ impl PeerSet {
         }
     }
 
-    /// If a peer of this node is ending, waits up to [`ENDING`] for its end. Cancel safe.
+    /// If the peer with this id is ending, waits up to [`ENDING`] for its end. Cancel safe.
     ///
     /// Without this wait, a new connection would be rejected as a duplicate of a connection that is
     /// about to end.

@@ -15,7 +15,7 @@ use crate::node;
 pub(crate) enum Wish {
     /// End the view.
     Quit,
-    /// Make a change of the node.
+    /// Ask the running node to make a change.
     Make(Change),
 }
 
