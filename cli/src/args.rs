@@ -22,6 +22,8 @@ Begin with:
   peermux listen                        a node; its first line is its enode URL
   peermux ping ENODE --count 3          in another terminal
 
+A TIME is a number of seconds, or has units: 500ms, 30s, 5m, 1h30m, 2d.
+
 Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage, 141 if the
 reader of standard output closed it. Output that was lost is a failure.
 SIGINT (Ctrl-C), SIGTERM and the end of the terminal (SIGHUP) end a command cleanly: its peers

@@ -16,6 +16,7 @@ mod config_file;
 mod core_dumps;
 mod data_dir;
 mod dns_servers;
+mod duration;
 mod explain;
 mod failure;
 mod human;

@@ -17,14 +17,15 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
+use crate::duration;
 use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::human;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, micros};
 
-/// The maximum of each time option, in seconds: one day.
-const MAX_SECONDS: f64 = 86_400.0;
+/// The maximum of each time option.
+const DAY: Duration = Duration::from_secs(86_400);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,29 +45,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u32,
     /// The time between two pings; below a second, nodes may drop the peer
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::within(Duration::ZERO..=DAY))]
     interval: Duration,
     /// The time limit for each step: connection, handshake, pong
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_time)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::within(duration::SHORTEST..=DAY))]
     timeout: Duration,
-}
-
-/// Parses a number of seconds up to the limit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
-        _ => Err(format!("not a number from 0 to {MAX_SECONDS}")),
-    }
-}
-
-/// Parses a number of seconds that is not zero.
-fn some_time(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        Duration::ZERO => Err("0 leaves no time to answer".to_owned()),
-        time => Ok(time),
-    }
 }
 
 /// The Hello of a node.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::Shown;
 use crate::bootnodes;
+use crate::duration;
 use crate::failure::Failure;
 use crate::networks::Network;
 use crate::output::Output;
@@ -45,9 +46,9 @@ pub(crate) struct Args {
     /// A public network, whose bootnodes to start from
     #[arg(long, value_name = "NAME")]
     network: Option<Network>,
-    /// The time limit of the search, in seconds
-    #[arg(long, alias = "timeout", value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
-    seconds: u32,
+    /// The time limit of the search
+    #[arg(long, alias = "timeout", value_name = "TIME", default_value = "15s", value_parser = duration::within(duration::LIMIT))]
+    seconds: Duration,
 }
 
 impl Args {
@@ -163,7 +164,7 @@ impl Search {
             node,
             bootnodes,
             key,
-            until: Instant::now() + Duration::from_secs(args.seconds.into()),
+            until: Instant::now() + args.seconds,
         };
         if search.endpoints().next().is_none() {
             return Err(Failure::Usage(

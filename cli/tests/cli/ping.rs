@@ -202,6 +202,16 @@ fn times_that_no_clock_takes_are_refused() {
     for value in ["-1", "soon", "NaN", "inf", "1e300", "86401"] {
         let interval = format!("--interval={value}");
         let text = run(&["ping", &enode, &interval]).refused();
-        assert!(text.contains("not a number from 0 to 86400"), "{text}");
+        let why = if value == "86401" {
+            "not a time from 0s to 1day"
+        } else {
+            "no time such as 500ms, 30s, 5m or 1h"
+        };
+        assert!(text.contains(why), "{text}");
+    }
+    for value in ["0", "0s", "2d"] {
+        let text = run(&["ping", &enode, "--timeout", value]).refused();
+        let why = "for '--timeout <TIME>': not a time from 1ms to 1day";
+        assert!(text.contains(why), "{text}");
     }
 }

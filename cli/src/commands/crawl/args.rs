@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum, value_parser};
 use peermux::Node;
@@ -10,6 +11,7 @@ use peermux_cli::form;
 use peermux_cli::node_file::Format;
 
 use crate::dns_servers;
+use crate::duration;
 use crate::failure::Failure;
 use crate::networks::Network;
 
@@ -19,7 +21,7 @@ Examples:
   peermux crawl --nodes nodes.jsonl --out nodes.jsonl        continues the earlier crawl
   peermux crawl --dns enrtree://…@nodes.example.org --discovery none --seconds 60
   peermux crawl --bootnode enode://…@127.0.0.1:30303 --out nodes.csv --picture nodes.svg
-  peermux crawl --network sepolia --seconds 3600 --out nodes.json
+  peermux crawl --network sepolia --seconds 1h --out nodes.json
 
 Searches for nodes, starting from those that are given, and makes one short connection to each. It
 records the client name, the capabilities, the record, the chain of nodes that speak eth, and the round
@@ -57,15 +59,15 @@ pub(crate) struct Args {
     /// Also visit nodes on private networks and on this machine; implied by such a bootnode
     #[arg(long)]
     pub(super) private_networks: bool,
-    /// The time limit of the crawl, in seconds
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = value_parser!(u32).range(1..))]
-    pub(super) seconds: u32,
+    /// The time limit of the crawl
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::within(duration::LIMIT))]
+    pub(super) seconds: Duration,
     /// The number of nodes to visit at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u8).range(1..=64))]
     pub(super) at_once: u8,
-    /// The time limit for each step of a visit, in seconds: connection, handshake, answers
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u8).range(1..))]
-    pub(super) timeout: u8,
+    /// The time limit for each step of a visit: connection, handshake, answers
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::within(duration::LIMIT))]
+    pub(super) timeout: Duration,
     /// The largest number of nodes to keep; further ones are counted
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(super) max_nodes: u32,

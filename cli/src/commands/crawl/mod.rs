@@ -16,7 +16,6 @@ mod visit;
 mod visited;
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use peermux::addrbook::{Clock, SystemClock};
 use peermux::dns::Client;
@@ -92,12 +91,12 @@ pub(crate) async fn run(
         out,
         clock,
         started,
-        until: started + Duration::from_secs(args.seconds.into()),
+        until: started + args.seconds,
     };
     let visitor = Visitor {
         key,
         permitted,
-        limit: Duration::from_secs(args.timeout.into()),
+        limit: args.timeout,
         dialer: NodeDialer::default(),
         stop: CancellationToken::new(),
     };

@@ -9,6 +9,7 @@ use peermux::dns::{Client, Config, Link};
 use serde::Serialize;
 
 use crate::dns_servers;
+use crate::duration;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -22,9 +23,9 @@ pub(super) struct Args {
     /// The number of names to look up in a second, after ten at once
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// The time limit, in seconds
-    #[arg(long, alias = "timeout", value_name = "N", default_value_t = 1800)]
-    seconds: u32,
+    /// The time limit
+    #[arg(long, alias = "timeout", value_name = "TIME", default_value = "30m", value_parser = duration::within(duration::LIMIT))]
+    seconds: Duration,
 }
 
 /// A line of the output.
@@ -74,7 +75,7 @@ pub(super) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let resolver = dns_servers::resolver(&args.dns_servers)?;
     let config = Config::default()
         .with_entries_per_second(args.rate)
-        .with_sync_timeout(Duration::from_secs(args.seconds.into()));
+        .with_sync_timeout(args.seconds);
     let client = Client::builder(resolver).config(config).build();
     let client = client.map_err(Failure::because)?;
     let synced = client.sync(&args.link).await;

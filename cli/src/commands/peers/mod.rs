@@ -13,6 +13,7 @@ use peermux_cli::request::{Query, Request};
 use tokio::time::sleep;
 
 use crate::admin::{Client, Which};
+use crate::duration;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -69,10 +70,10 @@ pub(crate) struct Args {
     /// The column to sort by
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Id)]
     sort: Sort,
-    /// Repeat the table after this pause, in seconds
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
-        value_parser = clap::value_parser!(u32).range(1..=3600))]
-    watch: Option<u32>,
+    /// Repeat the table after this pause, without a value 2 seconds
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2s",
+        value_parser = duration::within(duration::REFRESH))]
+    watch: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,10 +122,9 @@ async fn show(args: &Args, node: &mut Client, out: &Output) -> Result<(), Failur
         if args.all {
             missing::show(node, out).await?;
         }
-        let Some(seconds) = args.watch else {
+        let Some(pause) = args.watch else {
             return Ok(());
         };
-        let pause = Duration::from_secs(seconds.into());
         before = Some((pause, rows.passed()));
         sleep(pause).await;
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Client, Which};
+use crate::duration;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -24,7 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   peermux listen --data-dir node        the node, in another terminal
   peermux top --data-dir node           its present state
-  peermux top --data-dir node --sort in --interval 5
+  peermux top --data-dir node --sort in --interval 5s
 
 Keys: 1 to 5 or Tab change between peers, protocols, dials, memory and events; arrows select; s sorts, r
 reverses, / filters, Enter shows all about a row; d disconnects, K kicks, b bans, t trusts, a adds;
@@ -39,10 +40,10 @@ trips. The view has no colours if NO_COLOR is set. It waits for a node that has 
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// The time between two refreshes, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=3600))]
-    interval: u32,
+    /// The time between two refreshes
+    #[arg(long, value_name = "TIME", default_value = "1s",
+        value_parser = duration::within(duration::REFRESH))]
+    interval: Duration,
     /// The column to sort the peers by
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::In)]
     sort: Sort,
@@ -72,10 +73,9 @@ pub(crate) async fn run(
     let theme = Theme {
         colours: !args.no_color && !unwanted,
     };
-    let interval = Duration::from_secs(args.interval.into());
     let screen = Screen::open().map_err(|error| cannot_draw(&error))?;
     let model = Model::new(args.sort);
-    driver::run(screen, model, theme, asker, interval, interrupted).await
+    driver::run(screen, model, theme, asker, args.interval, interrupted).await
 }
 
 fn cannot_draw(error: &io::Error) -> Failure {

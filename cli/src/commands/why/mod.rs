@@ -11,6 +11,7 @@ use peermux_cli::request::{Query, Whom};
 use serde::Serialize;
 
 use crate::admin::{Chosen, Client, Which};
+use crate::duration;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
     /// The last part of the connection to show [default: 40 entries, or all with --json]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "node")]
+    #[arg(long, value_name = "TIME", value_parser = duration::read, requires = "node")]
     last: Option<Duration>,
     /// All entries
     #[arg(long, conflicts_with = "last", requires = "node")]
