@@ -1,10 +1,13 @@
 //! Finds bans of a node, and describes them to the operator.
 
+use std::error::Error;
 use std::time::Duration;
 
 use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
+use peermux_cli::request::BanTime;
 
+use crate::duration;
 use crate::human;
 
 /// Returns the ban of a node.
@@ -20,6 +23,11 @@ pub(crate) fn of_enode(bans: &[BanInfo], node: &Enode) -> Option<BanInfo> {
         let mut bans = bans.iter();
         bans.find(|ban| ban.covers(ip)).cloned()
     })
+}
+
+/// Reads the duration of a ban.
+pub(crate) fn time(text: &str) -> Result<BanTime, Box<dyn Error + Send + Sync>> {
+    Ok(duration::read(text)?.try_into()?)
 }
 
 /// Describes a ban: the time left, the reason, and the command that lifts it.

@@ -21,7 +21,7 @@
 //! | `{"command":"trust","node":"…"}` | the same: it is accepted even above the limit on peers |
 //! | `{"command":"distrust","node":"…"}` | the same: the limit on peers holds for it again |
 //! | `{"command":"kick","node":"…"}` | the same: its connection ends, and it may come back |
-//! | `{"command":"ban","target":"…","seconds":3600,"reason":"…"}` | the same: the node, or all nodes at the address, are disconnected and rejected |
+//! | `{"command":"ban","target":"…","seconds":3600,"reason":"…"}` | the same: the node, or all nodes at the address, are disconnected and rejected, for at least one second |
 //! | `{"command":"unban","target":"…"}` | the same: the ban is lifted |
 //! | `{"command":"reconfigure","settings":{"max_peers":10}}` | the same: all these settings change, or none |
 //! | `{"command":"log-level","filter":"peermux=debug"}` | the same: the filter of the log changes |

@@ -1,7 +1,6 @@
 //! Carries out the requests to a running node.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use peermux::Server;
 use peermux_cli::config::Config;
@@ -129,10 +128,10 @@ impl Node {
             }
             Change::Ban {
                 target,
-                seconds,
+                time,
                 reason,
             } => {
-                let time = Duration::from_secs(seconds);
+                let time = time.into();
                 match target {
                     Target::Node(id) => server.ban(&id, time, &reason),
                     Target::Ip(ip) => server.ban_ip(ip, time, &reason),

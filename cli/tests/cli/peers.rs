@@ -185,6 +185,14 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
         .peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
         .succeeded();
     assert_eq!(banned, [format!("banned {id}")]);
+    for time in ["500ms", "0"] {
+        let told = node.peers(&["ban", &id, "--for", time]).refused();
+        assert!(told.contains("a ban lasts at least a second"), "{told}");
+    }
+    let request = r#"{"command":"ban","target":"192.0.2.7","seconds":0}"#;
+    let told = ask(&mut node.admin(), request);
+    let error = "not a request: a ban lasts at least a second";
+    assert_eq!(told, json!({ "error": error }));
     let listed = node.peers(&["bans", "--json"]).report();
     assert_eq!(
         (&listed["event"], &listed["reason"]),

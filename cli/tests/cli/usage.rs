@@ -1,4 +1,5 @@
 use crate::folder::Folder;
+use crate::foreign::OTHER_KEY;
 use crate::process::{Peermux, command, run};
 
 #[test]
@@ -88,6 +89,47 @@ fn one_thing_has_one_name_and_old_names_still_work() {
         // The old name of the option still works: the error is about the value.
         let told = run(&[&command[..], &[old, "?"]].concat()).refused();
         assert!(told.contains("invalid value '?'"), "{told}");
+    }
+}
+
+#[test]
+fn every_time_is_a_number_of_seconds_or_has_a_unit() {
+    let link = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@nodes.invalid";
+    let (id, key) = ("5e".repeat(32), OTHER_KEY);
+    let enode = format!("enode://{key}@127.0.0.1:1");
+    let socket = ["--admin", "none"];
+    let options = [
+        (vec!["crawl", "--bootnode", &enode], "--seconds"),
+        (vec!["crawl", "--bootnode", &enode], "--timeout"),
+        (vec!["resolve", &id], "--seconds"),
+        (vec!["dns", "sync", link], "--seconds"),
+        (vec!["ping", &enode], "--interval"),
+        (vec!["ping", &enode], "--timeout"),
+        ([&["peers"], &socket[..]].concat(), "--watch"),
+        ([&["peers"], &socket[..], &["ban", &id]].concat(), "--for"),
+        ([&["why"], &socket[..], &[&id]].concat(), "--last"),
+        #[cfg(feature = "top")]
+        ([&["top"], &socket[..]].concat(), "--interval"),
+    ];
+    for (command, option) in options {
+        let help = run(&[&command[..], &["--help"]].concat());
+        let help = help.succeeded().join("\n");
+        assert!(
+            help.contains(&format!("{option} <TIME>"))
+                || help.contains(&format!("{option} [<TIME>]")),
+            "{help}"
+        );
+        let told = run(&[&command[..], &[option, "soon"]].concat()).refused();
+        let why = format!("{option} ");
+        assert!(
+            told.contains(&why) && told.contains("no time such as 500ms, 30s, 5m or 1h"),
+            "{told}"
+        );
+        // The last option is wrong, so that a time that was read does not start the command.
+        for time in ["2", "2s", "1m", "1h"] {
+            let told = run(&[&command[..], &[option, time, "--wrong"]].concat()).refused();
+            assert!(told.contains("unexpected argument '--wrong'"), "{told}");
+        }
     }
 }
 

@@ -64,8 +64,8 @@ fn is_request(line: &str) -> bool {
         "add" => is_only(&fields, "enode", is_node),
         "ban" => {
             let is_text = |value: Value| value.is_string();
-            let is_whole = |value: Value| value.is_u64();
-            fields.remove("seconds").is_some_and(is_whole)
+            let is_positive = |value: Value| value.as_u64().is_some_and(|seconds| seconds > 0);
+            fields.remove("seconds").is_some_and(is_positive)
                 && fields.remove("reason").is_none_or(is_text)
                 && is_only(&fields, "target", is_target)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
-use peermux_cli::request::{self, Changed, Query, Target, Whom};
+use peermux_cli::request::{self, BanTime, Changed, Query, Target, Whom};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,9 +52,9 @@ pub(super) enum Change {
     Ban {
         /// The node, or the address
         target: ChosenTarget,
-        /// The duration, such as 30m or 1d
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
-        time: Duration,
+        /// The duration, such as 30m or 1d, in whole seconds
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = bans::time)]
+        time: BanTime,
         /// The reason, for people
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
@@ -188,7 +188,7 @@ impl Change {
                 reason,
             } => request::Change::Ban {
                 target: target.resolve(client).await?,
-                seconds: time.as_secs(),
+                time,
                 reason,
             },
             Self::Unban { target } => request::Change::Unban {

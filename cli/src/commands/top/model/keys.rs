@@ -1,13 +1,12 @@
 //! The effect of keys.
 
-use std::time::Duration;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
 use peermux_cli::request::{Change, Target, Whom};
 
 use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
+use crate::bans;
 use crate::node;
 
 /// What the driver must do after a key.
@@ -238,11 +237,10 @@ fn step(code: KeyCode) -> Option<Step> {
 fn ban(id: NodeId, line: &str) -> Result<Change, String> {
     let line = line.trim();
     let (time, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let time: Duration = humantime::parse_duration(time)
-        .map_err(|error| format!("{time:?} is no time such as 30m or 1d: {error}"))?;
+    let time = bans::time(time).map_err(|error| format!("{time:?}: {error}"))?;
     Ok(Change::Ban {
         target: Target::Node(id),
-        seconds: time.as_secs(),
+        time,
         reason: reason.trim().to_owned(),
     })
 }

@@ -217,23 +217,26 @@ fn a_node_that_is_kept_is_removed_after_a_question() {
 fn a_ban_takes_a_time_and_a_reason() {
     let mut model = model(&peers(&[1]));
     press(&mut model, KeyCode::Char('b'));
-    let ban = |seconds, reason: &str| Change::Ban {
+    let ban = |seconds: u64, reason: &str| Change::Ban {
         target: Target::Node(id(1)),
-        seconds,
+        time: seconds.try_into().expect("long enough"),
         reason: reason.to_owned(),
     };
     let wish = press(&mut model, KeyCode::Enter);
     assert_eq!(wish, Some(Wish::Make(ban(3600, ""))));
     press(&mut model, KeyCode::Char('b'));
     model.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
-    write(&mut model, "soon");
-    assert_eq!(press(&mut model, KeyCode::Enter), None);
-    let complaint = model.status.as_ref().expect("why not");
-    assert!(
-        complaint.text.contains("no time such as 30m"),
-        "{complaint:?}"
-    );
-    model.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+    for (wrong, why) in [
+        ("soon", "no time such as 500ms"),
+        ("500ms", "a ban lasts at least a second"),
+        ("0", "a ban lasts at least a second"),
+    ] {
+        write(&mut model, wrong);
+        assert_eq!(press(&mut model, KeyCode::Enter), None);
+        let complaint = model.status.as_ref().expect("why not");
+        assert!(complaint.text.contains(why), "{complaint:?}");
+        model.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+    }
     write(&mut model, " 2d  sends spam ");
     let wish = press(&mut model, KeyCode::Enter);
     assert_eq!(wish, Some(Wish::Make(ban(172_800, "sends spam"))));
