@@ -7,6 +7,7 @@
 
 #[cfg(unix)]
 mod admin;
+mod advertised;
 mod args;
 #[cfg(unix)]
 mod bans;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use peermux::NodeId;
+use peermux::addrbook::{Clock, SystemClock};
 use peermux::p2p::Capability;
 use peermux::{DisconnectReason, SharedCapability};
 use serde::Serialize;
@@ -52,7 +53,8 @@ impl Output {
         json: bool,
         failed: CancellationToken,
     ) -> Result<Self, Failure> {
-        let notice = move |lines| lost_notice(lines, json);
+        let clock = SystemClock::new();
+        let notice = move |lines| lost_notice(lines, json, &time_of(&clock));
         let lines = Lines::start(sink, notice, failed).map_err(Failure::because)?;
         Ok(Self { json, lines })
     }
@@ -147,12 +149,17 @@ impl Output {
     }
 }
 
-fn lost_notice(lines: u64, json: bool) -> String {
+fn lost_notice(lines: u64, json: bool, time: &str) -> String {
     if json {
-        format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n")
+        format!("{{\"event\":\"lost\",\"lines\":{lines},\"time\":\"{time}\"}}\n")
     } else {
-        format!("lost {lines} lines: the output was not read fast enough\n")
+        format!("{time} lost {lines} lines: the output was not read fast enough\n")
     }
+}
+
+/// Formats the time now in RFC 3339, such as `2026-11-27T15:21:15.123Z`.
+pub(crate) fn time_of(clock: &impl Clock) -> String {
+    humantime::format_rfc3339_millis(clock.now()).to_string()
 }
 
 impl From<Unwritten> for Failure {
@@ -288,6 +295,8 @@ pub(crate) fn reason_text(reason: Option<DisconnectReason>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{SyncSender, sync_channel};
+
     use super::*;
 
     #[test]
@@ -298,6 +307,45 @@ mod tests {
             "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}z\u{fffd}\u{fffd}"
         );
         assert_eq!(printable("ä\t漢字 👩‍💻"), "ä\t漢字 👩‍💻");
+    }
+
+    /// A sink that passes each text to the test.
+    struct Pipe(SyncSender<String>);
+
+    impl io::Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let text = String::from_utf8(bytes.to_vec()).expect("text");
+            let sent = self.0.send(text);
+            sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lost_lines_are_counted_with_the_time() {
+        for json in [false, true] {
+            let (sender, reader) = sync_channel(1);
+            let out = Output::to(Pipe(sender), json, CancellationToken::new());
+            out.expect("a thread").lose(3);
+            let line = reader.recv().expect("written");
+            let time = if json {
+                let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+                assert_eq!(
+                    (&line["event"], &line["lines"]),
+                    (&"lost".into(), &3.into())
+                );
+                line["time"].as_str().expect("a time").to_owned()
+            } else {
+                let (time, rest) = line.split_once(' ').expect("a time");
+                assert_eq!(rest, "lost 3 lines: the output was not read fast enough\n");
+                time.to_owned()
+            };
+            assert!(humantime::parse_rfc3339(&time).is_ok(), "{line}");
+        }
     }
 
     #[test]

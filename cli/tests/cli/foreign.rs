@@ -1,6 +1,8 @@
 //! Servers that are no nodes: they speak another protocol, or send nothing.
 
 use std::io::{Read, Write};
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use std::net::{Ipv4Addr, UdpSocket};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
@@ -58,4 +60,31 @@ pub(crate) fn web_server() -> SocketAddr {
         stream.read_to_end(&mut Vec::new())
     });
     addr
+}
+
+/// Starts a router that maps every port to 9.8.7.6:4097 by NAT-PMP (RFC 6886), and returns its address.
+///
+/// The address is on loopback, and that of no other process.
+#[cfg(all(feature = "nat", target_os = "linux"))]
+pub(crate) fn router() -> Ipv4Addr {
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let router = Ipv4Addr::new(127, 120, high, low.max(2));
+    let socket = UdpSocket::bind((router, 5351)).expect("a free port");
+    thread::spawn(move || -> std::io::Result<()> {
+        let mut request = [0; 1100];
+        loop {
+            let (length, from) = socket.recv_from(&mut request)?;
+            let answer: &[u8] = match &request[..length] {
+                [0, 0] => &[0, 0x80, 0, 0, 0, 0, 0, 1, 9, 8, 7, 6],
+                [0, op @ (1 | 2), _, _, port @ .., _, _, a, b, c, d] => {
+                    let head = [0, 0x80 | op, 0, 0, 0, 0, 0, 1];
+                    &[&head, port, &[16, 1, *a, *b, *c, *d]].concat()
+                }
+                // A request of another version gets an error in the format of NAT-PMP.
+                _ => &[0, 0x80, 0, 1, 0, 0, 0, 1],
+            };
+            socket.send_to(answer, from)?;
+        }
+    });
+    router
 }

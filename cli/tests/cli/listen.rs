@@ -1,9 +1,17 @@
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use std::os::unix::net::UnixStream;
 
 use peermux::NodeRecord;
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use crate::foreign::router;
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use crate::process::parse;
 use crate::process::{Peermux, address, keys, run};
 
 /// Returns the code ranges of bench and echo, sorted by name and starting at 16.
@@ -78,6 +86,53 @@ fn who_was_not_let_in_is_told_with_the_cause() {
     assert_eq!(refused["claimed_id"], shown["node_id"]);
     assert_eq!(refused["error"]["reason"]["code"], 4);
     assert_eq!(refused["left_out"], 0);
+}
+
+#[test]
+fn who_shares_no_protocol_is_told_with_its_own_to_people_too() {
+    let listen = ["listen", "--addr", "127.0.0.1:0", "--protocol", "echo"];
+    let mut node = Peermux::start(&listen);
+    let enode = node.line();
+    node.line();
+    let (_other, _) = Peermux::listen(&["--protocol", "chat", "--static", &enode]);
+    let line = node.line();
+    let (_, refused) = line.split_once(' ').expect("a time");
+    assert!(refused.starts_with("inbound_failed 127.0.0.1:"), "{line}");
+    let speaks = "this side speaks echo/1, the remote chat/2";
+    assert!(refused.ends_with(speaks), "{line}");
+}
+
+#[test]
+#[cfg(all(feature = "nat", target_os = "linux"))]
+fn a_record_that_changes_is_an_event_with_its_address() {
+    let folder = Folder::new();
+    let socket = folder.text("admin.sock");
+    let nat = format!("pmp:{}", router());
+    let arguments = ["listen", "--addr", "0.0.0.0:0", "--nat", &nat];
+    let mut node = Peermux::start(&[&arguments[..], &["--admin", &socket, "--json"]].concat());
+    node.event("listening");
+    assert_eq!(keys(&node.event("record")), ["event", "record"]);
+    let mut changed = node.event("record");
+    assert_eq!(keys(&changed), ["endpoints", "event", "record", "time"]);
+    let mapped = json!([{ "ip": "9.8.7.6", "tcp": 4097, "udp": 0 }]);
+    assert_eq!(changed["endpoints"], mapped);
+
+    let stream = UnixStream::connect(&socket).expect("the node runs");
+    let mut admin = BufReader::new(stream);
+    writeln!(admin.get_mut(), r#"{{"command":"events"}}"#).expect("the node reads");
+    let mut answer = String::new();
+    admin.read_line(&mut answer).expect("the node answers");
+    changed["number"] = 1.into();
+    assert_eq!(parse(&answer), json!({ "ok": [changed] }));
+
+    let mut node = Peermux::start(&arguments);
+    node.line();
+    assert!(node.line().starts_with("record enr:"));
+    let line = node.line();
+    let (time, record) = line.split_once(' ').expect("a time");
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
+    assert!(record.starts_with("record enr:"), "{line}");
+    assert!(record.ends_with(": ip 9.8.7.6, tcp 4097, udp 0"), "{line}");
 }
 
 #[test]

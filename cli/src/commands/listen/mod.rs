@@ -61,14 +61,16 @@ Examples:
 
 The first line is the node's enode URL, printed once it accepts connections. discport is its UDP port
 for discovery: 0 if it takes no part, left out if it is the port of --addr. The second line is the node's
-record, which is printed again when it changes (record). Each further line is an event, after its time:
+record. Each further line is an event, after its time:
   peer_add            a peer has connected
   peer_drop           the connection to a peer has ended
   dial_failed         a dial failed; with the time until the next try, if there is one
   inbound_rejected    an inbound connection was closed before a byte was read
   inbound_failed      an inbound connection did not become a peer
-The last two are printed at most ten times in ten seconds, with the number of those left out. A node
-never waits for its output to be read: lines without room are dropped, and counted in the next line (lost).
+  record              the node's record has changed; with the addresses in it
+inbound_rejected and inbound_failed are printed at most ten times in ten seconds, with the number of those
+left out. A node never waits for its output to be read: lines without room are dropped, and counted in the
+next line (lost).
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::refusals::Refusals;
+use crate::advertised::{self, Advertised};
 use crate::explain;
 use crate::human;
 use crate::output::{CapabilityReport, SHORT_ID, list, millis, printable};
@@ -42,7 +43,7 @@ impl fmt::Display for Listening {
     }
 }
 
-/// The node's own record.
+/// The node's own record at its start.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "record")]
 pub(super) struct OwnRecord {
@@ -52,6 +53,28 @@ pub(super) struct OwnRecord {
 impl fmt::Display for OwnRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "record {}", self.record)
+    }
+}
+
+/// The node's own record after a change.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "record")]
+pub(super) struct ChangedRecord {
+    record: NodeRecord,
+    endpoints: Vec<Advertised>,
+}
+
+impl ChangedRecord {
+    pub(super) fn of(record: NodeRecord) -> Self {
+        let endpoints = advertised::of(&record);
+        Self { record, endpoints }
+    }
+}
+
+impl fmt::Display for ChangedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints = advertised::text(&self.endpoints);
+        write!(f, "record {}: {endpoints}", self.record)
     }
 }
 

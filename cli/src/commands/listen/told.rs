@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use peermux::addrbook::{Clock, SystemClock};
+use peermux::addrbook::SystemClock;
 use peermux::server::ConnectionEvent;
 use peermux::{EventStream, NodeRecord, PeerEvent, Server};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::refusals::Refusals;
-use super::report::{ConnectionReport, Listening, OwnRecord, PeerReport};
+use super::report::{ChangedRecord, ConnectionReport, Listening, OwnRecord, PeerReport};
 use crate::failure::Failure;
 use crate::last_events::LastEvents;
 use crate::metrics::Serving;
 use crate::node;
-use crate::output::Output;
+use crate::output::{Output, time_of};
 use crate::service_manager::{self, State};
 use crate::signals::Interrupts;
 
@@ -56,7 +56,7 @@ impl<'a> Reporter<'a> {
         &self,
         reports: Vec<R>,
     ) -> Result<(), Failure> {
-        let time = humantime::format_rfc3339_millis(self.clock.now()).to_string();
+        let time = time_of(&self.clock);
         let timed = reports.into_iter().map(|what| Timed {
             what,
             time: time.clone(),
@@ -95,7 +95,7 @@ pub(super) async fn serve(
         }
         let mut refusals = Refusals::default();
         tokio::try_join!(
-            report_records(records, to.out),
+            report_records(records, to),
             report(&mut events, to, peer_report),
             report(&mut failures, to, |event| {
                 still_listens(event)?;
@@ -129,14 +129,14 @@ fn peer_report(event: &PeerEvent) -> Result<Option<PeerReport>, Failure> {
     Ok(PeerReport::of(event))
 }
 
-/// Prints the node's own record after each change.
+/// Reports the node's own record after each change.
 async fn report_records(
     mut records: watch::Receiver<NodeRecord>,
-    out: &Output,
+    to: &Reporter<'_>,
 ) -> Result<(), Failure> {
     while records.changed().await.is_ok() {
         let record = records.borrow_and_update().clone();
-        out.tell(&OwnRecord { record })?;
+        to.report(vec![ChangedRecord::of(record)])?;
     }
     Ok(())
 }

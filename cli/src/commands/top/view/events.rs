@@ -12,6 +12,7 @@ use super::super::model::{Model, SHORT_ID};
 use super::fields::{NARROW, REST};
 use super::sheet::{self, Column, Visible};
 use super::theme::Theme;
+use crate::advertised::{self, Advertised};
 use crate::human;
 use crate::output::printable;
 
@@ -87,6 +88,7 @@ fn summary(event: &Event) -> String {
         .map(str::to_owned)
         .collect();
     parts.extend(millis("connected_ms").map(|time| format!("after {time}")));
+    parts.extend(endpoints(event));
     let about = parts.join(" ");
     let mut line = match error {
         Some(error) if about.is_empty() => error.to_owned(),
@@ -98,6 +100,13 @@ fn summary(event: &Event) -> String {
         line.push_str(&time);
     }
     shortened(&line)
+}
+
+/// Describes the addresses in the node's own record, if the event is about that.
+fn endpoints(event: &Event) -> Option<String> {
+    let endpoints = event.what.get("endpoints")?;
+    let endpoints: Vec<Advertised> = serde_json::from_value(endpoints.clone()).ok()?;
+    Some(advertised::text(&endpoints))
 }
 
 /// Shortens the node ids in a text, and joins its lines into one.
@@ -122,6 +131,19 @@ pub(super) fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_own_record_is_described_by_its_addresses() {
+        let Value::Object(what) = serde_json::json!({
+            "event": "record",
+            "record": "enr:-Iq4",
+            "endpoints": [{ "ip": "203.0.113.7", "tcp": 30303, "udp": 0 }],
+        }) else {
+            unreachable!("an object");
+        };
+        let event = Event { number: 1, what };
+        assert_eq!(summary(&event), "ip 203.0.113.7, tcp 30303, udp 0");
+    }
 
     #[test]
     fn node_ids_in_texts_are_short() {
