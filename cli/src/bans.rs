@@ -1,6 +1,7 @@
 //! Finds bans of a node, and describes them to the operator.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use peermux::server::BanInfo;
@@ -11,18 +12,25 @@ use crate::duration;
 use crate::human;
 
 /// Returns the ban of a node.
-pub(crate) fn of_node(bans: &[BanInfo], id: &NodeId) -> Option<BanInfo> {
+fn of_node(bans: &[BanInfo], id: &NodeId) -> Option<BanInfo> {
     let mut bans = bans.iter();
     bans.find(|ban| ban.node_id.as_ref() == Some(id)).cloned()
 }
 
-/// Returns the ban of a node, or of the address in its enode URL.
-pub(crate) fn of_enode(bans: &[BanInfo], node: &Enode) -> Option<BanInfo> {
-    of_node(bans, &node.node_id()).or_else(|| {
-        let ip = node.endpoint()?.socket_addr()?.ip();
-        let mut bans = bans.iter();
-        bans.find(|ban| ban.covers(ip)).cloned()
-    })
+/// Returns the ban of a node, or of one of these addresses.
+pub(crate) fn of_node_at(
+    bans: &[BanInfo],
+    id: &NodeId,
+    ips: impl IntoIterator<Item = IpAddr>,
+) -> Option<BanInfo> {
+    let of_ip = |ip| bans.iter().find(|ban| ban.covers(ip)).cloned();
+    of_node(bans, id).or_else(|| ips.into_iter().find_map(of_ip))
+}
+
+/// Returns the addresses in an enode URL or a record.
+pub(crate) fn ips(node: &Enode) -> impl Iterator<Item = IpAddr> {
+    let endpoints = node.tcp_endpoints();
+    endpoints.filter_map(|endpoint| Some(endpoint.socket_addr()?.ip()))
 }
 
 /// Reads the duration of a ban.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use peermux::NodeId;
-use peermux_cli::request::{Query, Whom};
+use peermux_cli::request::{Named, Query};
 use serde::Deserialize;
 
 use super::Client;
@@ -19,7 +19,7 @@ const WHOLE: usize = 64;
 /// A node, given by its id (or first digits), enode URL or record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
-    Id(NodeId),
+    Whole(Named),
     /// The first digits of the id: at least [`SHORTEST`], in lower case.
     Beginning(String),
 }
@@ -37,24 +37,28 @@ impl FromStr for Chosen {
                 "a node id needs at least its first {SHORTEST} digits"
             ));
         }
-        let whom: Whom = text.parse()?;
-        Ok(Self::Id(whom.0))
+        text.parse().map(Self::Whole)
     }
 }
 
 impl Chosen {
-    /// Returns the node id. If only its first digits are given, looks for the id among those of the
-    /// nodes that the running node lists.
+    /// Returns the node's id. See [`name`](Self::name).
     pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
+        self.name(node).await.map(|named| named.id())
+    }
+
+    /// Returns the node as it was given. If only the first digits of its id are given, looks for the
+    /// id among those of the nodes that the running node lists.
+    pub(crate) async fn name(&self, node: &mut Client) -> Result<Named, Failure> {
         let beginning = match self {
-            Self::Id(id) => return Ok(*id),
+            Self::Whole(named) => return Ok(named.clone()),
             Self::Beginning(beginning) => beginning,
         };
         let mut fitting = known(node).await?;
         fitting.retain(|id| id.to_string().starts_with(beginning));
         let mut fitting = fitting.into_iter();
         match (fitting.next(), fitting.next()) {
-            (Some(id), None) => Ok(id),
+            (Some(id), None) => Ok(Named::Id(id)),
             (Some(one), Some(other)) => Err(Failure::because(format!(
                 "{beginning} is ambiguous: both {one} and {other} begin with it"
             ))),
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn a_beginning_has_four_digits_or_more() {
         let id = "ab".repeat(32);
-        let whole = Chosen::Id(id.parse().expect("an id"));
+        let whole = Chosen::Whole(Named::Id(id.parse().expect("an id")));
         assert_eq!(id.parse(), Ok(whole));
         let beginning = Chosen::Beginning("abcd".to_owned());
         assert_eq!("aBcD".parse(), Ok(beginning));

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use peermux::Server;
+use peermux::server::BanInfo;
 use peermux_cli::config::Config;
-use peermux_cli::request::{Change, Changed, DiscoveryInfo, Query, TableInfo, Target};
+use peermux_cli::request::{Change, Changed, DiscoveryInfo, Named, Query, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +94,8 @@ impl Node {
         let mut ban = None;
         let kept = match change {
             Change::Add { enode } => {
-                ban = bans::of_enode(&server.bans(), &enode);
+                let ips = bans::ips(&enode);
+                ban = bans::of_node_at(&server.bans(), &enode.node_id(), ips);
                 let added = server.add_static(enode.clone()).await;
                 added.map_err(|error| error.to_string())?;
                 self.keep(|kept| kept.add(&enode))?
@@ -109,9 +111,9 @@ impl Node {
                 Err(error) => return Err(error.to_string()),
             },
             Change::Trust { node } => {
-                ban = bans::of_node(&server.bans(), &node.0);
-                server.trust(node.0);
-                self.keep(|kept| kept.trust(node.0))?
+                ban = self.ban(&node).await;
+                server.trust(node.id());
+                self.keep(|kept| kept.trust(node.id()))?
             }
             Change::Distrust { node } => {
                 server.distrust(node.0);
@@ -161,6 +163,22 @@ impl Node {
             }
         };
         Ok(Changed { kept, ban })
+    }
+
+    /// Returns the ban of a node, or of an address that the node is known to have.
+    async fn ban(&self, node: &Named) -> Option<BanInfo> {
+        let (server, id) = (&self.server, node.id());
+        // A server that ends has no static nodes any more.
+        let kept = server.static_nodes().await.unwrap_or_default();
+        let config = server.config();
+        let named = node.enode();
+        let known = named.iter().chain(kept.iter().map(|kept| &kept.node));
+        let known = known.chain(config.trusted_nodes());
+        let known = known.filter(|known| known.node_id() == id);
+        // The address of the present connection, or of the last one.
+        let last = server.recording(&id).and_then(|last| last.remote_addr());
+        let ips = known.flat_map(bans::ips).chain(last.map(|addr| addr.ip()));
+        bans::of_node_at(&server.bans(), &id, ips)
     }
 
     /// Writes a change to the node's list. Returns false if the node has no list.

@@ -229,6 +229,25 @@ fn who_adds_or_trusts_a_banned_node_learns_of_the_ban() {
         (&trusted["ban"]["node_id"], &trusted["ban"]["reason"]),
         (&id.as_str().into(), &"spam".into())
     );
+    // The ban of the node's address counts as well, however the node is named.
+    node.peers(&["unban", &id]).succeeded();
+    node.peers(&["ban", "127.0.0.1", "--for", "2d"]).succeeded();
+    let stranger = format!("enode://{NOBODY}@127.0.0.1:1");
+    for (command, who) in [("trust", &id), ("trust", &stranger), ("add", &enode)] {
+        let told = node.peers(&[command, who]).succeeded().concat();
+        assert!(
+            told.contains("; but 127.0.0.1 is banned for another "),
+            "{told}"
+        );
+    }
+    let told = node
+        .peers(&["trust", &"ab".repeat(32)])
+        .succeeded()
+        .concat();
+    assert!(!told.contains("banned"), "its address is unknown: {told}");
+    node.peers(&["unban", "127.0.0.1"]).succeeded();
+    node.peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
+        .succeeded();
     // A banned node that is not static yet is also added, and is dialled when the ban ends.
     node.peers(&["remove", &id]).succeeded();
     let added = node.peers(&["add", &enode]).succeeded();

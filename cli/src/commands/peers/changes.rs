@@ -174,7 +174,7 @@ impl Change {
                 node: Whom(node.resolve(client).await?),
             },
             Self::Trust { node } => request::Change::Trust {
-                node: Whom(node.resolve(client).await?),
+                node: node.name(client).await?,
             },
             Self::Distrust { node } => request::Change::Distrust {
                 node: Whom(node.resolve(client).await?),
@@ -244,7 +244,7 @@ impl<'a> Done<'a> {
                 kept,
             },
             request::Change::Trust { node } => Self::Trusted {
-                node_id: node.0,
+                node_id: node.id(),
                 kept,
                 ban,
             },

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
-use peermux_cli::request::{Change, Target, Whom};
+use peermux_cli::request::{Change, Named, Target, Whom};
 
 use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
@@ -106,7 +106,9 @@ impl Model {
                 if trusted {
                     Change::Distrust { node }
                 } else {
-                    Change::Trust { node }
+                    Change::Trust {
+                        node: Named::Id(id),
+                    }
                 }
             }
             KeyCode::Char('d') if self.is_kept(&id) => {

@@ -1,6 +1,6 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
-use peermux_cli::request::{Change, Changed, Target};
+use peermux_cli::request::{Change, Changed, Named, Target};
 
 use super::samples::{Peer, enode, event, kept, snapshot};
 use super::*;
@@ -164,7 +164,9 @@ fn kick_and_trust_ask_at_once() {
         let trust = if is_trusted {
             Change::Distrust { node }
         } else {
-            Change::Trust { node }
+            Change::Trust {
+                node: Named::Id(node.0),
+            }
         };
         let wish = press(&mut model, KeyCode::Char('t'));
         assert_eq!(wish, Some(Wish::Make(trust)));

@@ -1,17 +1,21 @@
 //! Requests to a running node, and their answers, as JSON.
 
+mod ban_time;
+mod names;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
-use std::time::Duration;
 
+use peermux::Enode;
 use peermux::server::BanInfo;
-use peermux::{Enode, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use crate::form;
 use crate::setting_names::in_words;
+
+pub use ban_time::{BanTime, TooShort};
+pub use names::{Named, Target, Whom};
 
 /// The longest request, in bytes.
 pub const LONGEST: usize = 4096;
@@ -69,7 +73,7 @@ pub enum Change {
         node: Whom,
     },
     Trust {
-        node: Whom,
+        node: Named,
     },
     Distrust {
         node: Whom,
@@ -257,141 +261,6 @@ fn read_node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Enode, D::Err
     form::node(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// A node, read from its id, its enode URL or its record.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-#[serde(into = "NodeId")]
-pub struct Whom(
-    /// The node's id.
-    pub NodeId,
-);
-
-impl std::str::FromStr for Whom {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("enode://") || text.starts_with("enr:") {
-            let node = form::node(text).map_err(|error| error.to_string())?;
-            return Ok(Self(node.node_id()));
-        }
-        let id = text.parse();
-        id.map(Self).map_err(|error| {
-            format!("neither a node id nor an enode URL nor a node record: {error}")
-        })
-    }
-}
-
-impl TryFrom<String> for Whom {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Whom> for NodeId {
-    fn from(whom: Whom) -> Self {
-        whom.0
-    }
-}
-
-/// The target of a ban: a node, or all nodes at an IP address.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-#[serde(into = "String")]
-pub enum Target {
-    /// The node with this id.
-    Node(NodeId),
-    /// The address.
-    Ip(IpAddr),
-}
-
-impl std::str::FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ip) = text.parse() {
-            return Ok(Self::Ip(ip));
-        }
-        let node = text.parse::<Whom>();
-        node.map(|whom| Self::Node(whom.0))
-            .map_err(|error| format!("no IP address, and {error}"))
-    }
-}
-
-impl TryFrom<String> for Target {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Target> for String {
-    fn from(target: Target) -> Self {
-        target.to_string()
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(id) => id.fmt(f),
-            Self::Ip(ip) => ip.fmt(f),
-        }
-    }
-}
-
-/// The duration of a ban: whole seconds, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
-pub struct BanTime(u64);
-
-/// The reason why a duration is not that of a ban: it is less than a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooShort;
-
-impl fmt::Display for TooShort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a ban lasts at least a second")
-    }
-}
-
-impl std::error::Error for TooShort {}
-
-/// Rounds up to whole seconds, because a ban must not be shorter than asked for.
-impl TryFrom<Duration> for BanTime {
-    type Error = TooShort;
-
-    fn try_from(time: Duration) -> Result<Self, TooShort> {
-        if time < Duration::from_secs(1) {
-            return Err(TooShort);
-        }
-        let part = u64::from(time.subsec_nanos() > 0);
-        Ok(Self(time.as_secs().saturating_add(part)))
-    }
-}
-
-impl TryFrom<u64> for BanTime {
-    type Error = TooShort;
-
-    fn try_from(seconds: u64) -> Result<Self, TooShort> {
-        Duration::from_secs(seconds).try_into()
-    }
-}
-
-impl From<BanTime> for u64 {
-    fn from(time: BanTime) -> Self {
-        time.0
-    }
-}
-
-impl From<BanTime> for Duration {
-    fn from(time: BanTime) -> Self {
-        Self::from_secs(time.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,7 +333,9 @@ mod tests {
                 format!(r#"{{"command":"remove","node":"{id}"}}"#),
             ),
             (
-                Change::Trust { node },
+                Change::Trust {
+                    node: Named::Id(node.0),
+                },
                 format!(r#"{{"command":"trust","node":"{id}"}}"#),
             ),
             (
@@ -513,15 +384,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_lasts_whole_seconds_and_at_least_one() {
-        for (millis, seconds) in [(1000, 1), (1001, 2), (2500, 3), (60_000, 60)] {
-            let time = BanTime::try_from(Duration::from_millis(millis)).expect("long enough");
-            assert_eq!(Duration::from(time).as_secs(), seconds, "{millis}");
-        }
-        for millis in [0, 500, 999] {
-            let time = BanTime::try_from(Duration::from_millis(millis));
-            assert_eq!(time, Err(TooShort), "{millis}");
-        }
+    fn a_trusted_node_keeps_its_address() {
+        let url = format!("enode://{POINT}@127.0.0.1:1");
+        let line = format!(r#"{{"command":"trust","node":"{url}"}}"#);
+        let request = Request::read(&line).expect("a request");
+        let Request::Change(Change::Trust { node }) = &request else {
+            panic!("another request: {request:?}");
+        };
+        assert_eq!(node.enode(), Some(url.parse().expect("an enode URL")));
+        assert_eq!(
+            serde_json::to_string(&request).expect("it has a form"),
+            line
+        );
     }
 
     #[test]
