@@ -217,7 +217,7 @@ impl<T: Transport> PeerDriver<T> {
         for (one, lane) in attached.into_iter().zip(lanes) {
             let (capability, inbox) = (one.shared.capability.clone(), one.inbox.clone());
             let run = one.run(lane, &peer, Arc::clone(&starting));
-            let span = info_span!(parent: span, "protocol", name = %capability);
+            let span = info_span!(parent: span, "protocol", protocol = %capability);
             let id = protocols.spawn(run.instrument(span)).id();
             running.push(Running {
                 id,

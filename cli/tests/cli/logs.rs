@@ -53,6 +53,28 @@ fn each_line_of_a_connection_names_it_and_its_node() {
     }
 }
 
+#[test]
+fn a_line_of_a_protocol_is_in_its_span() {
+    let (mut node, enode) = Peermux::listen(&["-vv", "--log", "json"]);
+    let bench = ["bench", &enode, "--mode", "source", "--count", "3"];
+    run(&bench).succeeded();
+    let added = node.event("peer_add");
+    node.event("peer_drop");
+    let ended = node.terminated();
+    let lines: Vec<_> = ended.errors.iter().map(|line| parse(line)).collect();
+    let [line] = with(&lines, "sending the messages that were asked for")[..] else {
+        panic!("one request: {lines:#?}");
+    };
+    assert_eq!(line["count"], 3);
+    let [connection, protocol] = &line["spans"].as_array().expect("a list")[..] else {
+        panic!("two spans: {line:#}");
+    };
+    assert_eq!(connection["name"], "connection");
+    assert_eq!(connection["node_id"], added["node_id"]);
+    assert_eq!(protocol["name"], "protocol");
+    assert_eq!(protocol["protocol"], "bench/1");
+}
+
 /// Ends a node that logs as JSON, and checks its lines about the dialled connection.
 fn of_dialled(node: Peermux, id: &str, messages: &[&str]) {
     node.signal(Signal::TERM);

@@ -6,6 +6,7 @@ use peermux::{
 };
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
+use tracing::debug;
 
 use super::connection::BenchConnection;
 use super::filler::Filler;
@@ -173,6 +174,7 @@ async fn stream(
         let BenchMessage::Ask { count, size } = ask.into_inner() else {
             continue;
         };
+        debug!(count, size, "sending the messages that were asked for");
         // `size` is at most `max_size`, which is a `usize`.
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let _turn = connection.data.lock().await;
