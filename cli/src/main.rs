@@ -42,6 +42,7 @@ mod settings;
 mod signals;
 #[cfg(unix)]
 mod table;
+mod udp;
 mod usage;
 
 use std::io::{self, Write};

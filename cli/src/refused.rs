@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind};
 pub(crate) enum Refused {
     /// To listen on an address.
     Listen,
+    /// To listen on a port that the system chooses.
+    FreePort,
     /// To read a file.
     Read,
     /// To make a file, a folder or a socket.
@@ -18,7 +20,7 @@ pub(crate) enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Listen => "listen on",
+            Self::Listen | Self::FreePort => "listen on",
             Self::Read => "read",
             Self::Make => "make",
         })
@@ -32,7 +34,12 @@ impl Refused {
             (Self::Listen, ErrorKind::AddrInUse) => {
                 "stop the program that listens there, or choose another port"
             }
-            (Self::Listen, ErrorKind::AddrNotAvailable) => "choose an address of this machine",
+            (Self::FreePort, ErrorKind::AddrInUse) => {
+                "no port is free, stop a program that uses many"
+            }
+            (Self::Listen | Self::FreePort, ErrorKind::AddrNotAvailable) => {
+                "choose an address of this machine"
+            }
             (Self::Listen, ErrorKind::PermissionDenied) => "choose a port from 1024 on",
             (Self::Read, ErrorKind::NotFound) => "check the path",
             (Self::Read, ErrorKind::IsADirectory) => "name a file in it",

@@ -19,8 +19,11 @@ use super::record::Shown;
 use crate::bootnodes;
 use crate::duration;
 use crate::failure::Failure;
+use crate::human;
 use crate::networks::Network;
 use crate::output::Output;
+use crate::progress::Progress;
+use crate::udp;
 
 /// How long the search by one version may continue after the other has succeeded.
 const MORE: Duration = Duration::from_secs(2);
@@ -107,17 +110,28 @@ pub(crate) async fn run(
     out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
+    let (started, limit) = (Instant::now(), human::time(args.seconds));
     let searching = async {
         let args = args.with_addresses().await;
         Search::new(args, key)?.run().await
     };
-    let found = tokio::select! {
-        // Check the result first: if it is ready, an interrupt no longer matters.
-        biased;
-        found = searching => found?,
-        () = interrupted.cancelled() => return Ok(()),
+    let searching = async {
+        tokio::select! {
+            // Check the result first: if it is ready, an interrupt no longer matters.
+            biased;
+            found = searching => found.map(Some),
+            () = interrupted.cancelled() => Ok(None),
+        }
     };
-    out.tell(&found)
+    let progress = || {
+        let elapsed = human::time(started.elapsed());
+        format!("searching for {elapsed}, at most {limit}")
+    };
+    let progress = Progress::start(out.is_json()).during(searching, progress);
+    match progress.await? {
+        Some(found) => out.tell(&found),
+        None => Ok(()),
+    }
 }
 
 /// Returns the results of two searches. After one search has succeeded, the other may continue for
@@ -188,7 +202,7 @@ impl Search {
     }
 
     /// Returns the address to bind: IPv4 if any named node has it, else IPv6.
-    fn bind(&self) -> SocketAddr {
+    fn addr(&self) -> SocketAddr {
         if self.endpoints().any(|addr| addr.is_ipv4()) {
             (Ipv4Addr::UNSPECIFIED, 0).into()
         } else {
@@ -246,7 +260,7 @@ impl Search {
         let v4 = Discv4::builder(self.key.clone(), self.own_record()?)
             .config(config)
             .seeds(seeds.filter_map(|node| Contact::of_enode(&node)))
-            .bind(self.bind())
+            .on(udp::bind(udp::V4, self.addr()).map_err(Failure::because)?)
             .map_err(Failure::because)?;
         let mut arrivals = v4.found();
         loop {
@@ -292,9 +306,8 @@ impl Search {
         if records.is_empty() {
             return Err(Failure::because("it needs a record to start from"));
         }
-        let socket = UdpSocket::bind(self.bind())
-            .await
-            .map_err(Failure::because)?;
+        let socket = udp::bind(udp::V5, self.addr()).map_err(Failure::because)?;
+        let socket = UdpSocket::from_std(socket).map_err(Failure::because)?;
         let sockets = Sockets::one(Arc::new(socket)).map_err(Failure::because)?;
         let config = Discv5Config::default().with_limit_networks(!self.private_networks());
         let builder = Discv5::builder(self.key.clone(), self.own_record()?).config(config);

@@ -23,6 +23,7 @@ use crate::dns;
 use crate::folder::Folder;
 use crate::foreign::{closed_port, closing_server, enode_at, silent_server, web_server};
 use crate::process::{Peermux, keys, parse, run};
+use crate::tmux::Tmux;
 
 /// Returns the IP address for a test's nodes. On Linux each test process has its own.
 ///
@@ -480,4 +481,22 @@ fn a_node_without_a_pong_holds_nobody_up() {
     let node = &nodes[&id(&enode.to_string())];
     assert_eq!(node["outcome"], "met", "{node}");
     assert_eq!(node["rtt_us"], Value::Null);
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_is_until_ctrl_c() {
+    let Some(terminal) = Tmux::start(120, 24) else {
+        return;
+    };
+    let (_listener, silent) = silent_server();
+    let folder = Folder::new();
+    let list = folder.file("list.txt", &enode_at(silent));
+    let binary = env!("CARGO_BIN_EXE_peermux");
+    let crawl = format!("{binary} crawl --nodes {list} --discovery none --private-networks");
+    terminal.line(&format!("clear; {crawl} --timeout 5m; echo ended-$?"));
+    terminal.shows(&[" s, nodes: 1 known, 0 met, 0 not met, 1 under way"]);
+    terminal.press(&["C-c"]);
+    let screen = terminal.shows(&["ended-0"]);
+    // The line was cleared.
+    assert!(!screen.contains("under way"), "{screen}");
 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use peermux::{NodeRecord, SecretKey};
+
 use crate::folder::Folder;
 use crate::process::{Peermux, run};
+use crate::tmux::Tmux;
 
 /// The nodes in the example of EIP-1459.
 const NODES: [&str; 2] = [
@@ -227,4 +230,27 @@ fn wrong_input_is_named() {
     ];
     let (line, _) = run(&[&arguments[..], &["--key", KEY]].concat()).failed();
     assert!(line.contains("nodes.txt: line 2: "), "{line}");
+}
+
+#[test]
+fn a_terminal_shows_how_many_names_are_read_until_ctrl_c() {
+    let Some(terminal) = Tmux::start(120, 24) else {
+        return;
+    };
+    let folder = Folder::new();
+    let nodes = (0..100).map(|_| {
+        let record = NodeRecord::builder(1).sign(&SecretKey::generate());
+        format!("{}\n", record.expect("a record"))
+    });
+    let (link, records) = list_of(&folder, &nodes.collect::<String>());
+    let server = Server::start(records);
+    let binary = env!("CARGO_BIN_EXE_peermux");
+    let sync = format!("{binary} dns sync {link} --dns-server {}", server.address);
+    // Ten names are looked up at once, and then one in a second.
+    terminal.line(&format!("clear; {sync} --rate 1; echo ended-$?"));
+    terminal.shows(&["reading for ", ", at most 30m 0s, names looked up: 1"]);
+    terminal.press(&["C-c"]);
+    let screen = terminal.shows(&["ended-0"]);
+    // The line was cleared.
+    assert!(!screen.contains("at most"), "{screen}");
 }

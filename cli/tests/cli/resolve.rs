@@ -1,5 +1,9 @@
+use std::net::UdpSocket;
+
 use crate::discovery::{added, start};
+use crate::foreign::OTHER_KEY;
 use crate::process::run;
+use crate::tmux::Tmux;
 
 #[test]
 fn a_node_is_asked_for_its_record() {
@@ -39,4 +43,22 @@ fn nobody_to_ask_is_wrong_usage_and_nobody_there_a_failure() {
     let silent = format!("enode://{key}{y}@127.0.0.1:{port}");
     let (error, _) = run(&["resolve", &silent]).failed();
     assert!(error.contains("is not found"), "{error}");
+}
+
+#[test]
+fn a_terminal_shows_how_long_it_searches_until_ctrl_c() {
+    let Some(terminal) = Tmux::start(120, 24) else {
+        return;
+    };
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("bound").port();
+    let node = format!("enode://{OTHER_KEY}@127.0.0.1:{port}");
+    let binary = env!("CARGO_BIN_EXE_peermux");
+    let resolve = format!("{binary} resolve {node} --bootnode {node} --seconds 1h");
+    terminal.line(&format!("clear; {resolve}; echo ended-$?"));
+    terminal.shows(&["searching for ", "s, at most 1h 0m"]);
+    terminal.press(&["C-c"]);
+    let screen = terminal.shows(&["ended-0"]);
+    // The line was cleared.
+    assert!(!screen.contains("at most"), "{screen}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use peermux::discv4::{Contact, Discv4, Discv4Config, Discv4Error, Found};
@@ -15,6 +15,9 @@ use tokio::time::sleep;
 
 use super::permitted::Permitted;
 use crate::failure::Failure;
+#[cfg(feature = "discv5")]
+use crate::udp::V5;
+use crate::udp::{self, NotBound, V4};
 
 /// The capacity of the queue of news. A source waits while the queue is full.
 const NEWS: usize = 256;
@@ -122,7 +125,8 @@ impl Sources {
         let seeds = start.seeds.iter().map(Node::to_enode);
         let seeds = seeds.filter(|seed| start.permitted.asks(seed));
         let contacts: Vec<_> = seeds.filter_map(|seed| Contact::of_enode(&seed)).collect();
-        let socket = bind(contacts.iter().map(Contact::udp_addr)).map_err(Failure::because)?;
+        let addrs = contacts.iter().map(Contact::udp_addr);
+        let socket = bind(addrs).map_err(Failure::because)?;
         let v4 = Discv4::builder(start.key.clone(), record)
             .config(Discv4Config::default().with_private_networks(private))
             .seeds(contacts)
@@ -143,11 +147,12 @@ impl Sources {
         use futures::StreamExt;
         use peermux::discv5::{Discv5, Discv5Config, Sockets};
 
-        let addrs = start.seeds.iter().filter_map(|seed| {
+        let mut addrs = start.seeds.iter().filter_map(|seed| {
             let endpoint = seed.endpoint()?.into_owned();
             endpoint.socket_addr()
         });
-        let socket = bind_v5(addrs).map_err(Failure::because)?;
+        // The socket is for the address family of the first seed.
+        let socket = udp::bind(V5, unspecified(addrs.next())).map_err(Failure::because)?;
         let socket = tokio::net::UdpSocket::from_std(socket).map_err(Failure::because)?;
         let sockets = Sockets::one(Arc::new(socket)).map_err(Failure::because)?;
         let limited = !start.permitted.private_networks();
@@ -209,17 +214,9 @@ impl Sources {
 }
 
 /// Binds a socket for IPv4 and IPv6; if that fails, for the first seed's family.
-fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
+fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> Result<UdpSocket, NotBound> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-    std::net::UdpSocket::bind(any).or_else(|_| std::net::UdpSocket::bind(unspecified(seeds.next())))
-}
-
-/// Binds a socket for the address family of the first seed.
-#[cfg(feature = "discv5")]
-fn bind_v5(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
-    let socket = std::net::UdpSocket::bind(unspecified(seeds.next()))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+    udp::bind(V4, any).or_else(|_| udp::bind(V4, unspecified(seeds.next())))
 }
 
 /// Returns the unspecified address of the same family as `of`, by default IPv4.

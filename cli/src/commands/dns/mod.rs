@@ -40,12 +40,7 @@ pub(crate) async fn run(
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     match args.action {
-        Action::Sync(args) => tokio::select! {
-            // Check the result first: if it is ready, an interrupt no longer matters.
-            biased;
-            result = sync::run(&args, out) => result,
-            () = interrupted.cancelled() => Ok(()),
-        },
+        Action::Sync(args) => sync::run(&args, out, interrupted).await,
         Action::Tree(args) => tree::run(&args, key, out),
     }
 }

@@ -2,16 +2,22 @@
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use peermux::NodeRecord;
-use peermux::dns::{Client, Config, Link};
+use peermux::dns::{Client, Config, DnsResolver, Link, LookupError, Resolver, SyncedTree};
 use serde::Serialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::dns_servers;
 use crate::duration;
 use crate::failure::Failure;
+use crate::human;
 use crate::output::Output;
+use crate::progress::Progress;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -71,15 +77,57 @@ impl Display for Line<'_> {
     }
 }
 
-pub(super) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let resolver = dns_servers::resolver(&args.dns_servers)?;
+/// A resolver that counts the names whose lookup has ended.
+struct Counting {
+    resolver: DnsResolver,
+    done: Arc<AtomicU64>,
+}
+
+impl Resolver for Counting {
+    async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
+        let texts = self.resolver.texts(name).await;
+        self.done.fetch_add(1, Ordering::Relaxed);
+        texts
+    }
+}
+
+pub(super) async fn run(
+    args: &Args,
+    out: &Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    let done = Arc::new(AtomicU64::new(0));
+    let resolver = Counting {
+        resolver: dns_servers::resolver(&args.dns_servers)?,
+        done: Arc::clone(&done),
+    };
     let config = Config::default()
         .with_entries_per_second(args.rate)
         .with_sync_timeout(args.seconds);
     let client = Client::builder(resolver).config(config).build();
     let client = client.map_err(Failure::because)?;
-    let synced = client.sync(&args.link).await;
-    let synced = synced.map_err(Failure::because)?;
+    let reading = async {
+        tokio::select! {
+            // Check the result first: if it is ready, an interrupt no longer matters.
+            biased;
+            synced = client.sync(&args.link) => synced.map(Some),
+            () = interrupted.cancelled() => Ok(None),
+        }
+    };
+    let (started, limit) = (Instant::now(), human::time(args.seconds));
+    let progress = || {
+        let elapsed = human::time(started.elapsed());
+        let done = done.load(Ordering::Relaxed);
+        format!("reading for {elapsed}, at most {limit}, names looked up: {done}")
+    };
+    let progress = Progress::start(out.is_json()).during(reading, progress);
+    match progress.await.map_err(Failure::because)? {
+        Some(synced) => tell(args, &synced, out),
+        None => Ok(()),
+    }
+}
+
+fn tell(args: &Args, synced: &SyncedTree, out: &Output) -> Result<(), Failure> {
     let failures = synced.failures();
     let nodes = synced.nodes().iter().map(|record| Line::Node { record });
     let links = synced.links().iter().map(|link| Line::Link { link });
