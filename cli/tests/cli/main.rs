@@ -30,6 +30,7 @@ mod metrics;
 mod node;
 mod output;
 mod peers;
+mod peers_table;
 #[cfg(feature = "top")]
 mod picture;
 mod ping;

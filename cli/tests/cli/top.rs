@@ -88,6 +88,79 @@ fn keys_sort_show_details_kick_and_end() {
 }
 
 #[test]
+fn keys_explain_filter_trust_ban_add_and_disconnect() {
+    let Some(terminal) = Tmux::start(110, 24) else {
+        return;
+    };
+    let mut node = Node::start();
+    let mut peers = [peer(&mut node), peer(&mut node)];
+    peers.sort_by(|one, other| one.1.cmp(&other.1));
+    let [(_first_peer, first), (_second_peer, second)] = peers;
+    terminal.line(&format!("{}; echo ended-$?", top(&node, "--sort id")));
+    terminal.shows(&[&first, &second, "2 of 2 peers, by id"]);
+
+    terminal.press(&["?"]);
+    terminal.shows(&["keep a node connected from now on", "Esc back"]);
+    terminal.press(&["?"]);
+    terminal.shows(&["2 of 2 peers", "? help"]);
+    terminal.press(&["Tab"]);
+    terminal.shows(&["2 protocols", "versions"]);
+    terminal.press(&["BTab"]);
+    terminal.shows(&["2 of 2 peers"]);
+
+    terminal.press(&["/"]);
+    terminal.text(&second);
+    let screen = terminal.shows(&["1 of 2 peers", &format!("filter: {second}_")]);
+    assert!(!screen.contains(&first), "{screen}");
+    terminal.press(&["Enter"]);
+    terminal.shows(&["d disconnect", &second]);
+    terminal.press(&["Escape"]);
+    terminal.shows(&["2 of 2 peers", &first]);
+
+    terminal.press(&["g", "t"]);
+    terminal.shows(&[&format!("trusted {first}")]);
+    terminal.press(&["t"]);
+    terminal.shows(&[&format!("distrusted {first}")]);
+
+    terminal.press(&["b"]);
+    terminal.shows(&[&format!("ban {first} for (time, reason): 1h_")]);
+    terminal.press(&["C-u"]);
+    terminal.text("500ms");
+    terminal.press(&["Enter"]);
+    terminal.shows(&["a ban lasts at least a second"]);
+    terminal.press(&["C-u"]);
+    terminal.text("30m too slow");
+    terminal.press(&["Enter"]);
+    terminal.shows(&[&format!("banned {first}"), "1 of 1 peers"]);
+    let bans = node.run("peers", &["bans", "--json"]).report();
+    assert_eq!(bans["reason"], "too slow");
+
+    let (mut other, enode) = Peermux::listen(&[]);
+    terminal.press(&["a"]);
+    terminal.shows(&["keep connected (enode URL or record): _"]);
+    terminal.text(&enode);
+    terminal.press(&["Enter"]);
+    terminal.shows(&["added ", "2 of 2 peers"]);
+    other.event("peer_add");
+    let info = run(&["peers", "--data-dir", &node.home, "--json"]).events();
+    let added = info.iter().find(|peer| peer["static"] == true);
+    let added = added.and_then(|peer| peer["node_id"].as_str());
+    let added = added.expect("a static node")[..12].to_owned();
+
+    terminal.press(&["/"]);
+    terminal.text(&added);
+    terminal.press(&["Enter"]);
+    terminal.shows(&["1 of 2 peers", "d disconnect"]);
+    terminal.press(&["d"]);
+    terminal.shows(&[&format!("disconnect {added}, and no longer dial it? y/n")]);
+    terminal.press(&["y"]);
+    terminal.shows(&[&format!("removed {added}"), "0 of 1 peers"]);
+    other.event("peer_drop");
+    terminal.press(&["q"]);
+    terminal.shows(&["ended-0"]);
+}
+
+#[test]
 fn a_node_that_ends_leaves_its_last_state_and_is_asked_until_it_is_back() {
     let Some(terminal) = Tmux::start(110, 24) else {
         return;

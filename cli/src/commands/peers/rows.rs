@@ -204,3 +204,88 @@ fn row(peer: &PeerInfo, passed: Passed, out: &Output) -> [String; 12] {
         notes.join(" "),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn id(number: u8) -> NodeId {
+        NodeId::from_bytes([number; 32])
+    }
+
+    /// Returns a peer with these numbers.
+    fn peer(
+        number: u8,
+        client: &str,
+        age: u64,
+        rtt: u64,
+        [received, sent, queued]: [u64; 3],
+    ) -> PeerInfo {
+        let described = json!({
+            "node_id": id(number).to_string(),
+            "enode": ENODE,
+            "client": client,
+            "capabilities": [],
+            "direction": "inbound",
+            "addr": "127.0.0.1:30303",
+            "local_addr": "127.0.0.1:30304",
+            "trusted": false,
+            "static": false,
+            "connected_ms": age,
+            "score": 0,
+            "rtt_us": rtt,
+            "rtt_p50_us": rtt,
+            "rtt_p99_us": rtt,
+            "protocols": { "echo": {
+                "version": 1, "info": "unknown",
+                "sent": 1, "sent_bytes": sent, "received": 1, "received_bytes": received,
+                "dropped": 0, "waiting": 1, "waiting_bytes": queued, "unread": 0, "unread_bytes": 0,
+                "pauses": 0, "paused_ms": 0, "gate_wait_p50_us": 12, "gate_wait_p99_us": 80,
+            } },
+        });
+        serde_json::from_value::<PeerInfo>(described).expect("a description")
+    }
+
+    const ENODE: &str = "enode://79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8@127.0.0.1:1";
+
+    fn peers() -> Vec<PeerInfo> {
+        vec![
+            peer(2, "b", 30, 100, [1000, 5, 70]),
+            peer(3, "a", 10, 300, [2000, 4, 80]),
+            peer(1, "c", 20, 200, [3000, 6, 60]),
+        ]
+    }
+
+    #[test]
+    fn each_column_has_its_order() {
+        for (sort, order) in [
+            (Sort::Id, [1, 2, 3]),
+            (Sort::Age, [2, 1, 3]),
+            (Sort::Rtt, [3, 1, 2]),
+            (Sort::In, [1, 3, 2]),
+            (Sort::Out, [1, 2, 3]),
+            (Sort::Queue, [3, 2, 1]),
+            (Sort::Client, [3, 2, 1]),
+        ] {
+            let rows = Rows::new(peers(), sort);
+            let sorted = rows.peers.iter().map(|(peer, _)| peer.node_id);
+            assert_eq!(sorted.collect::<Vec<_>>(), order.map(id), "{sort:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_become_rates_and_a_new_peer_has_none() {
+        let before = Rows::new(vec![peer(2, "b", 0, 1, [200, 1, 0])], Sort::Id).passed();
+        let mut rows = Rows::new(peers(), Sort::Id);
+        rows.as_rates(&before, Duration::from_secs(2));
+        let rates = rows
+            .peers
+            .iter()
+            .map(|(_, passed)| (passed.received, passed.sent));
+        assert_eq!(rates.collect::<Vec<_>>(), [(0, 0), (400, 2), (0, 0)]);
+        let totals = "3 peers, 3 inbound and 0 outbound; in 400 B/s, out 2 B/s";
+        assert_eq!(rows.totals(), totals);
+    }
+}
