@@ -7,7 +7,9 @@ use std::time::Duration;
 /// The shortest time that is not zero.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The longest time limit: a hundred years, so that sums with the time now do not overflow.
+/// The longest time limit: a hundred years.
+///
+/// A sum with the time now does not overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 31_557_600);
 
 /// The time between two refreshes, from a second to an hour.

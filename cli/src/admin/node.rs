@@ -165,7 +165,7 @@ impl Node {
         Ok(Changed { kept, ban })
     }
 
-    /// Returns the ban of a node, or of an address that the node is known to have.
+    /// Returns the ban of a node, or of one of its known addresses.
     async fn ban(&self, node: &Named) -> Option<BanInfo> {
         let (server, id) = (&self.server, node.id());
         // A server that ends has no static nodes any more.

@@ -35,7 +35,8 @@ Examples:
   peermux resolve 5e2c…91 --network sepolia
 
 A node whose address is given is asked for its record. Other nodes are asked too, starting from the
-bootnodes. Discovery v5 starts from records, and can search for an id alone.";
+bootnodes. Discovery v5 starts from records, and can search for an id alone. On a terminal
+a line shows the time so far.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

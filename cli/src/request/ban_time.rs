@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "u64", into = "u64")]
 pub struct BanTime(u64);
 
-/// The reason why a duration is not that of a ban: it is less than a second.
+/// The duration of a ban would be less than a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooShort;
 

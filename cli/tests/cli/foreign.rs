@@ -62,9 +62,9 @@ pub(crate) fn web_server() -> SocketAddr {
     addr
 }
 
-/// Starts a router that maps every port to 9.8.7.6:4097 by NAT-PMP (RFC 6886), and returns its address.
+/// Starts a router that speaks NAT-PMP (RFC 6886), and returns its address.
 ///
-/// The address is on loopback, and that of no other process.
+/// It maps every port to 9.8.7.6:4097. The address is on loopback, and that of no other process.
 #[cfg(all(feature = "nat", target_os = "linux"))]
 pub(crate) fn router() -> Ipv4Addr {
     let [_, _, high, low] = std::process::id().to_be_bytes();

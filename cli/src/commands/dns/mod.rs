@@ -16,7 +16,8 @@ Examples:
   peermux dns tree --key-file list.key --domain nodes.example.org --seq 1 --nodes nodes.txt
 
 A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --dns-server are
-asked, else those of the system's configuration. No list is built in. dns tree sends nothing.";
+asked, else those of the system's configuration. No list is built in. dns tree sends nothing.
+On a terminal a line shows the progress of dns sync.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
