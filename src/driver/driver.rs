@@ -225,6 +225,8 @@ impl<T: Transport> PeerDriver<T> {
                 inbox,
             });
         }
+        // The driver starts only once.
+        let _ = (peer.control().tasks).set(running.iter().map(|one| one.id).collect());
         Tasks {
             reader: Some(spawn(reader.run(), span)),
             read_half: None,

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, SetOnce};
+use tokio::task::Id;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,8 @@ pub(crate) struct Control {
     requested: Notify,
     /// The protocols' lanes, set before the protocols start.
     lanes: OnceLock<Box<[OpenLane]>>,
+    /// The protocols' tasks, set once they have started.
+    pub(crate) tasks: OnceLock<Box<[Id]>>,
     /// Set when all protocols have reached their first wait.
     running: SetOnce<()>,
     /// Cancelled when the connection begins to end.
@@ -241,6 +244,7 @@ impl Peer {
             request: Mutex::new(None),
             requested: Notify::new(),
             lanes: OnceLock::new(),
+            tasks: OnceLock::new(),
             running: SetOnce::new(),
             ending: CancellationToken::new(),
             ended: SetOnce::new(),

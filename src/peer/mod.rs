@@ -52,6 +52,7 @@ mod protocol_error;
 mod protocol_info;
 mod recording;
 mod senders;
+mod settled;
 mod stats;
 
 pub use config::PeerConfig;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::config::RequestConfig;
 use super::error::RequestError;
@@ -14,8 +14,11 @@ use super::remote::Remote;
 use crate::message::{Request, RequestMessages};
 use crate::node::NodeId;
 use crate::peer::Peer;
+use crate::time::after;
 
 type Filter = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
+/// Why a try failed, and when its time limit passes.
+type Failed = (RequestError, Instant);
 type Accept<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
 
 /// A request that any of several peers may answer, made by [`Requests::any`].
@@ -108,11 +111,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
                 tried.push(peer.id());
                 open.push(self.ask(peer));
             } else if open.is_empty() {
-                return Err(RequestError::Nobody {
-                    request: R::NAME,
-                    tried: tried.len(),
-                    last: last.map(Box::new),
-                });
+                return Err(nobody::<R>(tried.len(), last).await);
             }
             let hedge = wait(hedge);
             tokio::pin!(hedge);
@@ -123,19 +122,24 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
                 Some((peer, result)) = open.next() => match result {
                     Ok(Some(response)) => return Ok((peer, response)),
                     Ok(None) => {}
-                    Err(error) => last = Some(error),
+                    Err(failed) => last = Some(failed),
                 },
                 () = &mut hedge => {}
             }
         }
     }
 
-    async fn ask(&self, peer: Peer) -> (Peer, Result<Option<R::Response>, RequestError>) {
+    /// Asks a peer. If the peer has gone, this does not wait for the reason, because the next peer
+    /// can be asked at once.
+    async fn ask(&self, peer: Peer) -> (Peer, Result<Option<R::Response>, Failed>) {
         let (id, request) = (peer.id(), self.request.clone());
-        let asked = self.requests.request_with(&id, request, &self.config);
+        let deadline = after(Instant::now(), self.config.timeout());
+        let asked = self
+            .requests
+            .request_until(deadline, &id, request, &self.config);
         let accept = |response| Some(response).filter(|response| (self.accept)(response));
         let result = asked.await.map(accept);
-        (peer, result)
+        (peer, result.map_err(|error| (error, deadline)))
     }
 
     /// Returns the peer to ask next. Peers whose handshake is under way come last, because a
@@ -160,6 +164,18 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             (full, timed_out, round_trip, remote.peer.id())
         };
         Some(wanted.min_by_key(rank)?.peer.clone())
+    }
+}
+
+/// Returns the error when no peer is left, with the reason why the last one failed.
+async fn nobody<R: Request>(tried: usize, last: Option<Failed>) -> RequestError {
+    if let Some((error, deadline)) = &last {
+        error.settled(*deadline).await;
+    }
+    RequestError::Nobody {
+        request: R::NAME,
+        tried,
+        last: last.map(|(error, _)| Box::new(error)),
     }
 }
 

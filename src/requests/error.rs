@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::channel::SendError;
 use crate::node::NodeId;
 use crate::peer::{Peer, PeerOutcome};
@@ -40,7 +42,7 @@ pub enum RequestError {
     /// The connection to the peer ended, or the protocol ended.
     #[error("{} disconnected before it answered {request}{}", .peer.id(), why(.peer))]
     Gone {
-        /// The peer; its [`outcome`](Peer::outcome) is set once the connection has ended.
+        /// The peer; its [`outcome`](Peer::outcome) contains the reason.
         peer: Peer,
         /// The request's name.
         request: &'static str,
@@ -118,12 +120,22 @@ impl RequestError {
 
     /// Returns how the connection ended, if that is why there is no response.
     ///
-    /// Returns `None` for other causes, and while the connection has not ended yet.
+    /// Returns `None` for other causes, and while the connection has not ended yet: if only the
+    /// protocol ended, if the request's time limit passed meanwhile, or in a function of the peer.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         match self {
             Self::Gone { peer, .. } => peer.outcome(),
+            Self::Nobody { last, .. } => last.as_ref()?.outcome(),
             _ => None,
+        }
+    }
+
+    /// Waits until the outcome of a peer that has gone is known, at most until `deadline`.
+    pub(super) async fn settled(&self, deadline: Instant) {
+        if let Self::Gone { peer, .. } = self {
+            // If the time is up, the error is as good as it can be.
+            timeout_at(deadline, peer.settled()).await.ok();
         }
     }
 }

@@ -120,6 +120,10 @@ impl<M: RequestMessages> Requests<M> {
 
     /// Sends a request to a peer and waits for its response, within the configured limits.
     ///
+    /// If the peer has gone, the call returns once the connection has ended, so that the error
+    /// contains the [reason](RequestError::outcome). Only a call within a function of this peer
+    /// fails at once, because the connection waits for that function.
+    ///
     /// # Errors
     /// [`RequestError`] if there is no response; its variants name the causes.
     ///
@@ -150,6 +154,25 @@ impl<M: RequestMessages> Requests<M> {
         R: Request<Messages = M>,
     {
         let deadline = after(Instant::now(), config.timeout());
+        let response = self.request_until(deadline, peer, request, config).await;
+        if let Err(error) = &response {
+            error.settled(deadline).await;
+        }
+        response
+    }
+
+    /// Like [`request_with`](Self::request_with), but does not wait for the reason why a peer has
+    /// gone.
+    pub(super) async fn request_until<R>(
+        &self,
+        deadline: Instant,
+        peer: &NodeId,
+        request: R,
+        config: &RequestConfig,
+    ) -> Result<R::Response, RequestError>
+    where
+        R: Request<Messages = M>,
+    {
         let mut asked = None;
         let ask = async {
             let not_connected = RequestError::NotConnected {

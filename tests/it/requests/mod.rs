@@ -3,6 +3,7 @@
 mod answering;
 mod any;
 mod asking;
+mod gone;
 mod handshake;
 mod unasked;
 
