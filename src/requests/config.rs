@@ -22,6 +22,10 @@ settings! {
         max_response / with_max_response: usize = MAX_PAYLOAD;
         /// How an unexpected response is handled. Default: [`Unasked::Ignore`].
         unasked / with_unasked: Unasked = Unasked::Ignore;
+        /// How a late response is handled. Default: [`Unasked::Ignore`].
+        ///
+        /// A response is late if its request was cancelled or has timed out.
+        late / with_late: Unasked = Unasked::Ignore;
         /// How many requests from one peer are answered at a time; at least 1. Default: 16.
         answering / with_answering: usize = 16, |answering: usize| answering.max(1);
         /// How many further requests from one peer may wait to be answered.
@@ -44,14 +48,15 @@ pub enum WhenOpen {
     Refuse,
 }
 
-/// How an unexpected response is handled.
+/// How a response that no caller waits for is handled.
 ///
-/// An unexpected response answers no request, is of the wrong type, or is too large. A response to
-/// a request that was cancelled or timed out is late, and never counts as unexpected.
+/// An [unexpected](RequestConfig::unasked) response answers no request, is of the wrong type, or is
+/// too large. A response to a request that was cancelled or timed out is
+/// [late](RequestConfig::late), and never counts as unexpected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unasked {
-    /// The response is dropped and [counted](super::RequestStats::unasked).
+    /// The response is dropped and [counted](super::RequestStats).
     #[default]
     Ignore,
     /// The peer is disconnected with

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures::Stream;
 use tokio::task::coop;
 
-use super::config::Unasked;
+use super::config::{RequestConfig, Unasked};
 use super::registry::Listed;
 use super::remote::{Remote, Settled};
 use super::serving::Serving;
@@ -26,6 +26,7 @@ pub struct RequestConn<M: RequestMessages> {
     /// A received request that can neither be answered nor wait in the queue yet.
     held_back: Option<Received<M>>,
     unasked: Unasked,
+    late: Unasked,
     _listed: Listed<M>,
 }
 
@@ -34,7 +35,7 @@ impl<M: RequestMessages> RequestConn<M> {
         receiver: ProtocolReceiver<M>,
         remote: Arc<Remote<M>>,
         serving: Serving<M>,
-        unasked: Unasked,
+        config: &RequestConfig,
         listed: Listed<M>,
     ) -> Self {
         Self {
@@ -42,7 +43,8 @@ impl<M: RequestMessages> RequestConn<M> {
             remote,
             serving,
             held_back: None,
-            unasked,
+            unasked: config.unasked(),
+            late: config.late(),
             _listed: listed,
         }
     }
@@ -53,7 +55,8 @@ impl<M: RequestMessages> RequestConn<M> {
     ///
     /// # Errors
     /// [`ProtocolError`] for a message that does not decode, a request without an answer function,
-    /// an answer function that fails, or an unexpected response with [`Unasked::Disconnect`].
+    /// an answer function that fails, or an unexpected or late response with
+    /// [`Unasked::Disconnect`].
     ///
     /// # Cancel safety
     /// Answers in progress continue with the next call.
@@ -117,12 +120,20 @@ impl<M: RequestMessages> RequestConn<M> {
 
     fn settle(&self, id: u64, response: Received<M>) -> Result<(), MessageError> {
         let code = response.code();
-        match (self.remote.settle(id, response), self.unasked) {
-            (Settled::Unasked, Unasked::Disconnect) => Err(MessageError::NotAllowed {
-                code,
-                rule: "a response must answer a request that was sent",
-            }),
-            _ => Ok(()),
+        let (policy, rule) = match self.remote.settle(id, response) {
+            Settled::Asked => return Ok(()),
+            Settled::Late => (
+                self.late,
+                "a response must arrive before its request has ended",
+            ),
+            Settled::Unasked => (
+                self.unasked,
+                "a response must answer a request that was sent",
+            ),
+        };
+        match policy {
+            Unasked::Ignore => Ok(()),
+            Unasked::Disconnect => Err(MessageError::NotAllowed { code, rule }),
         }
     }
 }

@@ -251,7 +251,7 @@ impl<M: RequestMessages> Requests<M> {
         let remote = Arc::new(Remote::new(peer, sender, config.max_open()));
         let serving = Serving::new(Arc::clone(&self.0.answers), Arc::clone(&remote), config);
         listed.ready(Arc::clone(&remote));
-        RequestConn::new(receiver, remote, serving, config.unasked(), listed)
+        RequestConn::new(receiver, remote, serving, config, listed)
     }
 }
 

@@ -60,8 +60,10 @@ pub(super) enum Wrong {
 /// Whether a response was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// The response answers a request that was open or had been abandoned.
+    /// The response answers an open request.
     Asked,
+    /// The response answers a request that had been abandoned.
+    Late,
     /// The response answers no request, or has the wrong type or size for its request.
     Unasked,
 }
@@ -130,7 +132,7 @@ impl<M: RequestMessages> Remote<M> {
             if state.given_up > 0 && id < state.next_id {
                 state.given_up -= 1;
                 state.stats.late += 1;
-                return Settled::Asked;
+                return Settled::Late;
             }
             state.stats.unasked += 1;
             return Settled::Unasked;

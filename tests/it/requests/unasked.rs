@@ -63,6 +63,28 @@ async fn a_late_response_is_counted_and_forgiven() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_response_disconnects_the_peer_if_so_configured() {
+    let strict = RequestConfig::default()
+        .with_timeout(SECOND)
+        .with_late(Unasked::Disconnect);
+    let (ours, pair, mut reads, sender) = pair(strict).await;
+    // A response that no request preceded is not late, so only its own policy counts.
+    sender.send(&Kv::Value(77, Value(None))).await.unwrap();
+    ours.request(pair.id(), get("cat")).await.unwrap_err();
+    let stats = ours.stats(pair.id()).unwrap();
+    assert_eq!((stats.late, stats.unasked), (0, 1));
+    let Some(Kv::Get(id, _)) = reads.recv().await else {
+        panic!("a request");
+    };
+    sender.send(&Kv::Value(id, Value(None))).await.unwrap();
+    let outcome = pair.peer.ended().await.unwrap();
+    let reason = outcome.error.reason();
+    assert_eq!(reason, Some(DisconnectReason::BREACH_OF_PROTOCOL));
+    let error = outcome.error.to_string();
+    assert!(error.contains("before its request has ended"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_response_to_no_request_is_counted_or_disconnects_the_peer() {
     let (ours, pair, mut reads, sender) = pair(RequestConfig::default()).await;
     sender.send(&Kv::Value(77, Value(None))).await.unwrap();
