@@ -1,6 +1,11 @@
 //! Watches the peers that speak a protocol.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::{Stream, StreamExt};
 
 use super::Server;
 use super::checks::PeerSet;
@@ -23,14 +28,19 @@ pub enum PeerChange {
 /// Created by [`Server::watch_peers_with`]. A reader that was too slow to get every event gets the
 /// changes from the peers that it knows to those now connected. So it misses only peers that
 /// connected and disconnected in the meantime.
-#[derive(Debug)]
+///
+/// As a [`Stream`], this yields the results of [`recv`](Self::recv).
 pub struct ProtocolPeers {
     protocol: String,
     peers: PeerSet,
     events: EventStream<PeerEvent>,
     known: HashMap<NodeId, Peer>,
-    next: VecDeque<PeerChange>,
+    changes: VecDeque<PeerChange>,
+    /// The next change, if its peer's protocol does not run yet.
+    starting: Option<Starting>,
 }
+
+type Starting = Pin<Box<dyn Future<Output = PeerChange> + Send + Sync>>;
 
 impl Server {
     /// Watches the peers that speak a protocol with this name, beginning with the current ones.
@@ -43,7 +53,8 @@ impl Server {
             peers: self.peer_set(),
             events,
             known: HashMap::new(),
-            next: VecDeque::new(),
+            changes: VecDeque::new(),
+            starting: None,
         };
         watch.compare();
         watch
@@ -55,22 +66,7 @@ impl ProtocolPeers {
     ///
     /// Cancel safe.
     pub async fn recv(&mut self) -> Option<PeerChange> {
-        loop {
-            if let Some(PeerChange::Came(peer)) = self.next.front() {
-                // This waits until the protocol runs, so that the reader can use the protocol at
-                // once.
-                peer.running().await;
-            }
-            if let Some(change) = self.next.pop_front() {
-                return Some(change);
-            }
-            match self.events.recv().await? {
-                Ok(PeerEvent::Added { peer }) => self.came(peer),
-                Ok(PeerEvent::Dropped { peer, .. }) => self.went(&peer),
-                Ok(_) => {}
-                Err(_) => self.compare(),
-            }
-        }
+        self.next().await
     }
 
     /// Queues the changes from the known peers to those connected now.
@@ -97,16 +93,59 @@ impl ProtocolPeers {
             return;
         }
         if let Some(before) = self.known.insert(peer.id(), peer.clone()) {
-            self.next.push_back(PeerChange::Went(before));
+            self.changes.push_back(PeerChange::Went(before));
         }
-        self.next.push_back(PeerChange::Came(peer));
+        self.changes.push_back(PeerChange::Came(peer));
     }
 
     fn went(&mut self, peer: &Peer) {
         let known = self.known.get(&peer.id());
         if known.is_some_and(|known| known.is_same(peer)) {
             self.known.remove(&peer.id());
-            self.next.push_back(PeerChange::Went(peer.clone()));
+            self.changes.push_back(PeerChange::Went(peer.clone()));
         }
+    }
+}
+
+impl Stream for ProtocolPeers {
+    type Item = PeerChange;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PeerChange>> {
+        loop {
+            if let Some(starting) = &mut self.starting {
+                let change = ready!(starting.as_mut().poll(cx));
+                self.starting = None;
+                return Poll::Ready(Some(change));
+            }
+            match self.changes.pop_front() {
+                // This waits until the protocol runs, so that the reader can use the protocol at
+                // once.
+                Some(PeerChange::Came(peer)) => {
+                    self.starting = Some(Box::pin(async move {
+                        peer.running().await;
+                        PeerChange::Came(peer)
+                    }));
+                    continue;
+                }
+                Some(change) => return Poll::Ready(Some(change)),
+                None => {}
+            }
+            match ready!(self.events.poll_next_unpin(cx)) {
+                Some(Ok(PeerEvent::Added { peer })) => self.came(peer),
+                Some(Ok(PeerEvent::Dropped { peer, .. })) => self.went(&peer),
+                Some(Ok(_)) => {}
+                Some(Err(_)) => self.compare(),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ProtocolPeers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtocolPeers")
+            .field("protocol", &self.protocol)
+            .field("known", &self.known.len())
+            .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::{FutureExt, StreamExt};
 use peermux::server::PeerChange;
 use peermux::{DisconnectReason, Message, ProtocolLimits, ProtocolSender, messages};
 
@@ -168,6 +169,31 @@ async fn the_peers_of_a_protocol_can_be_watched() {
             _ => {}
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn watched_peers_are_a_stream_and_a_dropped_call_loses_no_change() {
+    let server = || Server::builder(key()).protocol(word("word", None)).start();
+    let (ours, theirs) = (server().await.unwrap(), server().await.unwrap());
+    let mut watch = ours.watch_peers_with("word");
+    let (near, far) = duplex(64 << 10);
+    let key = *theirs.enode().public_key();
+    let change = async {
+        loop {
+            match watch.next().now_or_never() {
+                Some(change) => break change,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let (change, peer, _) =
+        tokio::join!(change, ours.dial_over(near, &key), theirs.accept_over(far));
+    let peer = peer.expect("connects");
+    assert!(matches!(change, Some(PeerChange::Came(came)) if came.id() == peer.id()));
+    peer.disconnect(DisconnectReason::REQUESTED);
+    drop((ours, peer));
+    let rest: Vec<_> = watch.collect().await;
+    assert!(matches!(rest[..], [PeerChange::Went(_)]));
 }
 
 #[tokio::test(start_paused = true)]
