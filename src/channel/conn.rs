@@ -2,9 +2,7 @@ use std::fmt;
 
 use super::receiver::ProtocolReceiver;
 use super::sender::{ProtocolSender, Target};
-use super::{
-    Inbox, Lane, MessageChannel, MessageTap, ProtocolLimits, Received, SendError, TrySendError,
-};
+use super::{Inbox, Lane, MessageTap, ProtocolLimits, Received, SendError, TrySendError};
 use crate::message::{Encoded, Message, MessageError, WireMessage};
 use crate::rlp::RlpValue;
 
@@ -197,18 +195,6 @@ impl ProtocolConn {
     /// As for [`try_send`](Self::try_send).
     pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
         self.sender.try_send_rlp(code, value)
-    }
-}
-
-impl<M: WireMessage + Sync> MessageChannel for ProtocolConn<M> {
-    type Message = M;
-
-    async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
-        self.receiver.recv().await
-    }
-
-    async fn send(&self, message: &M) -> Result<(), SendError> {
-        self.sender.send(message).await
     }
 }
 

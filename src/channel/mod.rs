@@ -31,7 +31,7 @@ pub use class::Class;
 pub use conn::ProtocolConn;
 pub use error::{SendError, TrySendError, WriteError};
 pub use limits::{ProtocolLimits, WhenFull, WhenOver};
-pub use message_channel::MessageChannel;
+pub use message_channel::{MessageChannel, MessageSink, MessageSource};
 pub use quota::Quota;
 pub use received::Received;
 pub use receiver::ProtocolReceiver;
