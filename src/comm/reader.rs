@@ -66,12 +66,13 @@ impl Reader {
                 Ok(None) => return (ConnectionEnd::TransportEnded, None),
                 Err(error) => return self.malformed(error),
             };
-            let size = received.size();
+            let (size, received_at) = (received.size(), received.received_at());
             let (message, room) = received.into_parts();
             match Incoming::decode(&message) {
                 Ok(Incoming::Data { ack, envelope }) => {
                     self.shared.stats.received.add(1);
-                    let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
+                    let origin = Arc::clone(&self.origin);
+                    let message = ReceivedMessage::new(envelope, ack, received_at, origin);
                     if !self.deliver(message, size, room).await {
                         return (ConnectionEnd::TransportEnded, None);
                     }

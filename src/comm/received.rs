@@ -24,6 +24,7 @@ struct Inner {
     envelope: Envelope,
     /// The number of the Ack that the sender waits for; 0 for none.
     ack: u64,
+    received_at: Instant,
     answered: AtomicBool,
     origin: Arc<Origin>,
 }
@@ -45,10 +46,16 @@ pub(crate) struct Origin {
 }
 
 impl ReceivedMessage {
-    pub(crate) fn new(envelope: Envelope, ack: u64, origin: Arc<Origin>) -> Self {
+    pub(crate) fn new(
+        envelope: Envelope,
+        ack: u64,
+        received_at: Instant,
+        origin: Arc<Origin>,
+    ) -> Self {
         Self(Arc::new(Inner {
             envelope,
             ack,
+            received_at,
             answered: AtomicBool::new(false),
             origin,
         }))
@@ -64,6 +71,14 @@ impl ReceivedMessage {
     #[must_use]
     pub fn sender(&self) -> &ConnInfo {
         &self.0.origin.info
+    }
+
+    /// When the message's last byte was read from the connection.
+    ///
+    /// The wait for room in a subscription, and the wait in it, come after this time.
+    #[must_use]
+    pub fn received_at(&self) -> Instant {
+        self.0.received_at
     }
 
     /// Whether the sender waits for an acknowledgement.

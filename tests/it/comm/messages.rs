@@ -59,6 +59,22 @@ async fn messages_of_one_sender_arrive_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_has_the_time_of_its_arrival_not_of_its_reading() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let mut inbox = everything(&b.comm);
+    let before = Instant::now();
+    drop(a.comm.send(&numbered(1), &[b.peer()]));
+    while b.comm.stats().received == 0 {
+        tokio::task::yield_now().await;
+    }
+    let arrived = Instant::now();
+    tokio::time::advance(SOON).await;
+    let message = next(&mut inbox).await;
+    assert!((before..=arrived).contains(&message.received_at()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receiver_answers_over_an_in_memory_network() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
