@@ -176,11 +176,13 @@ async fn a_request_that_cannot_be_sent_returns_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_open_requests_need_no_task_each() {
-    const PEERS: usize = 20;
-    const EACH: usize = 500;
+    const PEERS: usize = 100;
+    const EACH: usize = 100;
     let config = RequestConfig::default().with_max_open(EACH);
     let ours = Requests::builder().config(config).build();
-    let node = server(kv(&ours)).await;
+    let node = Server::builder(SecretKey::random(&mut rand::rng())).protocol(kv(&ours));
+    let node = node.configure(|config| config.with_max_peers(PEERS));
+    let node = node.start().await.expect("starts");
     let mut others = Vec::new();
     for _ in 0..PEERS {
         let other = server(kv(&silent())).await;
