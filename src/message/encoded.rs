@@ -7,7 +7,9 @@ use super::WireMessage;
 
 /// A message that is encoded once, to send it many times or to many peers.
 ///
-/// Clones share the payload's memory.
+/// Clones share the payload's memory. A protocol of raw [`Message`](crate::Message)s needs no
+/// `Encoded` to pass on what it has received: a raw message is sent as it is, and a clone of it can
+/// be [decoded](WireMessage::decode).
 ///
 /// ```
 /// # tokio_test::block_on(async {
