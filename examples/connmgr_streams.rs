@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use peermux::connmgr::{
-    Backoff, ConnConfig, ConnEvent, ConnManager, ConnectError, Dialer, Listener, RetryPolicy,
+    Backoff, ConnConfig, ConnEvent, ConnManager, ConnManagerBuilder, ConnectError, Dialer,
+    Listener, RetryPolicy,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Framed, LinesCodec};
@@ -46,19 +47,17 @@ impl Listener for LinesListener {
     }
 }
 
-/// Disables automatic connections, and the minimum interval between dials of one address.
-fn config() -> ConnConfig {
+/// A manager without automatic connections, and without an interval between dials of one address.
+fn builder() -> ConnManagerBuilder<LinesDialer> {
     let config = ConnConfig::default().with_target(0);
-    config.with_redial_gap(Duration::ZERO)
+    ConnManager::builder(LinesDialer).config(config.with_redial_gap(Duration::ZERO))
 }
 
 /// Greets each client and closes the connection, so the client must connect again.
 async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
-    let builder = ConnManager::builder(LinesDialer).config(config());
-    let builder = builder.listener(LinesListener(listener));
-    let (manager, handle, mut events) = builder.build()?;
+    let (manager, handle, mut events) = builder().listener(LinesListener(listener)).build()?;
     tokio::spawn(manager.run());
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
@@ -77,8 +76,7 @@ async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
     let retry = RetryPolicy::default().with_backoff(backoff);
-    let builder = ConnManager::builder(LinesDialer).config(config());
-    let (manager, handle, mut events) = builder.build()?;
+    let (manager, handle, mut events) = builder().build()?;
     let running = tokio::spawn(manager.run());
     for name in ["Ann", "Ben", "Carol"] {
         let addr = greeter(name).await?;
