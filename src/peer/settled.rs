@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use super::Peer;
 
-/// How long a connection may take to begin to end after the end of a protocol's function.
+/// How long after a protocol's end its connection may take to begin to end.
 ///
 /// After a failed write, the driver waits up to a second for the remote's Disconnect.
 const BEGINS: Duration = Duration::from_secs(2);
 
 impl Peer {
-    /// Waits until the outcome of a connection is set whose protocol has ended.
+    /// Waits for the outcome of the connection, one of whose protocols has ended.
     ///
     /// There is no wait in the task of one of the peer's protocols, because the outcome waits for
     /// that task. If the connection goes on without the protocol, this returns after 2 s. Cancel

@@ -167,7 +167,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
     }
 }
 
-/// Returns the error when no peer is left, with the reason why the last one failed.
+/// Returns the error when no peer is left, with the last failure.
 async fn nobody<R: Request>(tried: usize, last: Option<Failed>) -> RequestError {
     if let Some((error, deadline)) = &last {
         error.settled(*deadline).await;

@@ -131,7 +131,7 @@ impl RequestError {
         }
     }
 
-    /// Waits until the outcome of a peer that has gone is known, at most until `deadline`.
+    /// Waits for the outcome of a peer that has gone, at most until `deadline`.
     pub(super) async fn settled(&self, deadline: Instant) {
         if let Self::Gone { peer, .. } = self {
             // If the time is up, the error is as good as it can be.
