@@ -108,7 +108,7 @@ async fn the_failure_of_any_contains_the_reason_of_the_last_peer() {
     assert!(is_useless(&error));
 }
 
-/// A protocol that drops its channel may go on for ever, and so may the connection.
+/// A protocol that drops its channel may go on for ever, with its connection.
 #[tokio::test(start_paused = true)]
 async fn a_request_to_a_protocol_that_ended_alone_does_not_wait_for_the_connection() {
     let ours = Requests::new();
