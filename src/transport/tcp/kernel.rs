@@ -37,7 +37,7 @@ sockopt_impl!(
     [u32; INFO_WORDS]
 );
 #[derive(Clone, Copy)]
-struct InfoBytes;
+struct InfoLength;
 sockopt_impl!(
     WindowClamp,
     SetOnly,
@@ -46,32 +46,44 @@ sockopt_impl!(
     u32
 );
 
-// The option `TCP_INFO` as bytes, so that the actual length of the result is known.
+// The option `TCP_INFO` as a text, so that the actual length of the result is known.
 getsockopt_impl!(
-    InfoBytes,
+    InfoLength,
     libc::IPPROTO_TCP,
     libc::TCP_INFO,
     OsString,
-    GetOsString<[u8; 4 * INFO_WORDS]>
+    GetOsString<Filled>
 );
+
+/// A buffer whose content is overwritten when it is read.
+///
+/// `nix` ends a text at its first zero byte, and `tcp_info` contains many. Only its length counts.
+struct Filled([u8; 4 * INFO_WORDS]);
+
+impl AsMut<[u8]> for Filled {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.0.fill(1);
+        &mut self.0
+    }
+}
 
 /// Whether the kernel reports `tcpi_min_rtt`, as Linux does since 4.6.
 ///
 /// Systems that imitate Linux, and emulators of other processors, may return a `tcp_info` that is
 /// too short for [`INFO_WORDS`], so its length is checked, too.
-static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
+static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| is_new() && info_is_whole().unwrap_or(true));
+
+fn is_new() -> bool {
     let system = uname().ok();
     let release = system.as_ref().and_then(|system| system.release().to_str());
-    let is_new = release
-        .and_then(version)
-        .is_some_and(|version| version >= (4, 6));
-    is_new && info_is_whole().unwrap_or(true)
-});
+    let version = release.and_then(version);
+    version.is_some_and(|version| version >= (4, 6))
+}
 
 /// Returns whether `tcp_info` is complete; `None` if no socket can be opened.
 fn info_is_whole() -> Option<bool> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
-    let info = getsockopt(&socket, InfoBytes).ok()?;
+    let info = getsockopt(&socket, InfoLength).ok()?;
     Some(info.len() == 4 * INFO_WORDS)
 }
 
@@ -144,6 +156,13 @@ mod tests {
         assert_eq!(version("4.4.0"), Some((4, 4)));
         assert_eq!(version("5.10"), Some((5, 10)));
         assert_eq!(version("unknown"), None);
+    }
+
+    /// On other processors, the tests may run in an emulator.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_new_kernel_measures_round_trips() {
+        assert_eq!(measures_rtt(), is_new());
     }
 
     #[tokio::test]
