@@ -13,6 +13,7 @@ use super::server::Server;
 use super::{Advertised, ConnectionEvent, Gateway, NodeDialer, ServerConfig, local_node};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
+use crate::metrics::NodeLabel;
 use crate::node::{Enode, NodeId, NodeRecord, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
@@ -49,8 +50,8 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) listener: Option<L>,
 }
 
-/// A function that creates the dialer once the configuration is known.
-pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
+/// A function that creates the dialer once the configuration and the label of metrics are known.
+pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig, &NodeLabel) -> D + Send>;
 
 impl Server {
     /// Returns a builder for a node with this static key.
@@ -80,8 +81,10 @@ impl ServerBuilder {
             connection_events: None,
             parts: Vec::new(),
             metrics_label: None,
-            dialer: Box::new(|config| {
-                let dialer = NodeDialer::default().with_socket_options(config.socket());
+            dialer: Box::new(|config, label| {
+                let dialer = NodeDialer::default()
+                    .with_socket_options(config.socket())
+                    .with_node_label(label.clone());
                 match config.net_restrict() {
                     Some(networks) => dialer.with_permitted(networks.clone()),
                     None => dialer,
@@ -218,7 +221,7 @@ impl<D, L> ServerBuilder<D, L> {
     where
         E: Dialer<Addr = Enode, Io: Transport>,
     {
-        self.exchange(|_, listener| (Box::new(|_| dialer), listener))
+        self.exchange(|_, listener| (Box::new(|_, _| dialer), listener))
     }
 
     /// Accepts connections from this listener in addition to the [configured

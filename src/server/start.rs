@@ -253,7 +253,7 @@ where
             checks.peers.set_trusted(node.node_id(), true);
         }
 
-        let dialer = Arc::new((self.dialer)(&config));
+        let dialer = Arc::new((self.dialer)(&config, meters.node()));
         let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks), meters.clone());
         let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
@@ -267,7 +267,12 @@ where
         }
         if let Some(listener) = bound {
             let options = config.socket();
-            let listener = SocketListener { listener, options };
+            let node = meters.node().clone();
+            let listener = SocketListener {
+                listener,
+                options,
+                node,
+            };
             manager = manager.listener(SlotListener::new(listener, &slots, &checks, |stream| {
                 Either::Right(Either::Left(stream))
             }));

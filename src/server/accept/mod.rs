@@ -15,6 +15,7 @@ use super::connection::Socket;
 use super::dial::NodeAddr;
 use crate::connmgr::Listener;
 use crate::ip::canonical;
+use crate::metrics::NodeLabel;
 use crate::transport::{SocketOptions, TcpTransport};
 
 /// Listens on TCP, and configures accepted sockets.
@@ -22,6 +23,7 @@ use crate::transport::{SocketOptions, TcpTransport};
 pub(crate) struct SocketListener {
     pub(crate) listener: TcpListener,
     pub(crate) options: SocketOptions,
+    pub(crate) node: NodeLabel,
 }
 
 impl Listener for SocketListener {
@@ -32,7 +34,7 @@ impl Listener for SocketListener {
         loop {
             let (stream, addr) = self.listener.accept().await?;
             match TcpTransport::new(stream, self.options) {
-                Ok(stream) => return Ok((stream, addr)),
+                Ok(stream) => return Ok((stream.with_node_label(self.node.clone()), addr)),
                 // An error on one socket does not affect the listener.
                 Err(error) => tracing::warn!(%addr, %error, "cannot configure an accepted socket"),
             }

@@ -8,6 +8,7 @@ use super::race::{first_of, in_turn};
 use super::routes::Routes;
 use crate::connmgr::{ConnectError, Dialer, Refusal};
 use crate::ip::canonical;
+use crate::metrics::NodeLabel;
 use crate::node::{Endpoint, Enode, Host};
 use crate::server::NetList;
 use crate::transport::{SocketOptions, TcpTransport};
@@ -23,6 +24,7 @@ pub struct NodeDialer {
     options: SocketOptions,
     permitted: Option<NetList>,
     routes: Arc<Routes>,
+    node: NodeLabel,
 }
 
 impl NodeDialer {
@@ -37,6 +39,12 @@ impl NodeDialer {
     #[must_use]
     pub fn with_permitted(mut self, networks: NetList) -> Self {
         self.permitted = Some(networks);
+        self
+    }
+
+    /// Sets the label of the metrics of connections.
+    pub(crate) fn with_node_label(mut self, node: NodeLabel) -> Self {
+        self.node = node;
         self
     }
 
@@ -85,6 +93,7 @@ impl NodeDialer {
         }
         let stream = TcpStream::connect(addr).await;
         let stream = stream.and_then(|stream| TcpTransport::new(stream, self.options));
+        let stream = stream.map(|stream| stream.with_node_label(self.node.clone()));
         stream.map_err(|source| match source.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => ConnectError::NoRoute,
             _ => ConnectError::Io {

@@ -26,6 +26,7 @@ use retransmits::{Retransmits, Sent};
 
 use super::Transport;
 use crate::ip::canonical;
+use crate::metrics::NodeLabel;
 
 /// A TCP stream that bounds the bytes that the kernel holds for it.
 ///
@@ -35,6 +36,7 @@ use crate::ip::canonical;
 pub struct TcpTransport {
     stream: TcpStream,
     options: SocketOptions,
+    node: NodeLabel,
 }
 
 impl TcpTransport {
@@ -57,7 +59,17 @@ impl TcpTransport {
             SocketBound::Bytes(bytes) => SockRef::from(&stream).set_tcp_notsent_lowat(bytes)?,
             _ => {}
         }
-        Ok(Self { stream, options })
+        Ok(Self {
+            stream,
+            options,
+            node: NodeLabel::default(),
+        })
+    }
+
+    /// Sets the label of the connection's metrics.
+    pub(crate) fn with_node_label(mut self, node: NodeLabel) -> Self {
+        self.node = node;
+        self
     }
 }
 
@@ -90,7 +102,7 @@ impl Transport for TcpTransport {
         let writer = TcpWriter {
             half: writer,
             path: outbound,
-            retransmits: Retransmits::new(),
+            retransmits: Retransmits::new(&self.node),
             pause: None,
         };
         (reader, writer)

@@ -11,8 +11,6 @@ pub(super) struct Sent {
 }
 
 /// Counts the segments that the kernel retransmits.
-///
-/// A socket does not know its server, so all servers in a process share one time series.
 #[derive(Debug)]
 pub(super) struct Retransmits {
     counted: u32,
@@ -20,10 +18,10 @@ pub(super) struct Retransmits {
 }
 
 impl Retransmits {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(node: &NodeLabel) -> Self {
         Self {
             counted: 0,
-            counter: TCP_RETRANSMITS.of(&NodeLabel::default(), []),
+            counter: TCP_RETRANSMITS.of(node, []),
         }
     }
 
@@ -33,5 +31,101 @@ impl Retransmits {
             self.counted = sent.retransmits;
             self.counter.increment(more.into());
         }
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+
+    /// Returns the value of the only series after a test with its own recorder.
+    fn counted(test: impl FnOnce()) -> u64 {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        metrics::with_local_recorder(&recorder, test);
+        let series = snapshotter.snapshot().into_vec();
+        let [(key, _, _, DebugValue::Counter(count))] = &series[..] else {
+            panic!("one counter: {series:?}");
+        };
+        assert_eq!(key.key().name(), "peermux_tcp_retransmits_total");
+        *count
+    }
+
+    #[test]
+    fn each_segment_is_counted_once_however_often_the_kernel_is_asked() {
+        let sum = counted(|| {
+            let mut counter = Retransmits::new(&NodeLabel::default());
+            // After the failure of a read, the default value is zero.
+            for retransmits in [0, 3, 3, 0, 5] {
+                counter.count(Sent {
+                    retransmits,
+                    ..Sent::default()
+                });
+            }
+        });
+        assert_eq!(sum, 5);
+    }
+
+    #[test]
+    fn all_connections_of_a_server_add_to_its_series() {
+        let sum = counted(|| {
+            for retransmits in [2, 7] {
+                let sent = Sent {
+                    retransmits,
+                    ..Sent::default()
+                };
+                Retransmits::new(&NodeLabel::default()).count(sent);
+            }
+        });
+        assert_eq!(sum, 9);
+    }
+
+    /// A filter on the receiving socket drops each packet with an even number, so that the kernel
+    /// must send it again, with the next number.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn what_the_kernel_sends_again_is_counted_when_the_connection_closes() {
+        use socket2::{SockFilter, SockRef};
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        use tokio::net::{TcpListener, TcpStream};
+
+        use super::super::{SocketOptions, TcpTransport, kernel};
+        use crate::transport::Transport;
+
+        if !kernel::measures_rtt() {
+            return;
+        }
+        let filter = [
+            // Load the identification of the IP packet; test its last bit; accept or drop.
+            SockFilter::new(0x28, 0, 0, 0xfff0_0004),
+            SockFilter::new(0x45, 0, 1, 1),
+            SockFilter::new(0x06, 0, 0, u32::MAX),
+            SockFilter::new(0x06, 0, 0, 0),
+        ];
+        let mut told = 0;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let sum = counted(|| {
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+                let addr = listener.local_addr().expect("an address");
+                let stream = TcpStream::connect(addr).await.expect("connects");
+                let (mut far, _) = listener.accept().await.expect("accepts");
+                SockRef::from(&far).attach_filter(&filter).expect("filters");
+                let near = TcpTransport::new(stream, SocketOptions::default()).expect("a socket");
+                let (_reader, mut writer) = near.split();
+                while told == 0 {
+                    writer.write_u8(1).await.expect("writes");
+                    far.read_u8().await.expect("arrives");
+                    let sent = kernel::sent(writer.half.as_ref()).expect("known");
+                    told = sent.retransmits;
+                }
+            });
+        });
+        assert!(sum >= u64::from(told), "{sum} of {told}");
     }
 }

@@ -180,6 +180,26 @@ fn a_server_has_all_its_series_from_the_start() {
 }
 
 #[test]
+fn retransmitted_segments_have_the_label_of_their_server() {
+    let snapshotter = counted(async {
+        let server = |name: &str| {
+            let addr = "127.0.0.1:0".parse().unwrap();
+            node().metrics_label(name).listen(addr).start()
+        };
+        let (one, two) = (server("one").await.unwrap(), server("two").await.unwrap());
+        one.dial(&two.enode()).await.unwrap();
+    });
+    let counted = values(&snapshotter);
+    let series: Vec<_> = counted
+        .keys()
+        .filter(|name| name.starts_with("peermux_tcp_retransmits_total"))
+        .collect();
+    let expected =
+        ["one", "two"].map(|node| format!("peermux_tcp_retransmits_total{{node={node}}}"));
+    assert_eq!(series, expected.each_ref());
+}
+
+#[test]
 fn services_that_end_are_counted() {
     let snapshotter = counted(async {
         let server = node().stop_with("my task", async {}).start().await.unwrap();
