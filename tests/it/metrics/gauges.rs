@@ -1,14 +1,16 @@
 //! Gauges of state that is sampled.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use peermux::addrbook::{
     AddressBook, AddressBookConfig, BookConfig, MemoryStore, Source, SteadyClock,
 };
-use peermux::{Enode, Protocol, SecretKey, Server};
+use peermux::{Enode, Message, Protocol, SecretKey, Server};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::{SECOND, counted, node, values};
+use super::{SECOND, counted, node, observed, values};
 
 /// A time that is long enough to sample everything.
 const LOOK: Duration = Duration::from_secs(6);
@@ -87,8 +89,7 @@ fn queues_are_sampled_and_two_servers_of_a_process_are_distinguished() {
         });
         let sender = Protocol::builder("idle", 1, 1).run(|peer, conn| async move {
             for size in [100, 200] {
-                conn.send(&peermux::Message::new(0, vec![0xc0; size]))
-                    .await?;
+                conn.send(&Message::new(0, vec![0xc0; size])).await?;
             }
             peer.ending().await;
             Ok(())
@@ -129,6 +130,55 @@ fn queues_are_sampled_and_two_servers_of_a_process_are_distinguished() {
         let name = format!("peermux_{name}");
         assert_eq!(counted.get(&name), Some(&value), "{name}: {counted:#?}");
     }
+}
+
+#[test]
+fn memory_is_used_while_messages_are_held_and_free_once_they_are_read() {
+    const MESSAGE: usize = 100 << 10;
+    /// The memory of a peer that does not count for the node.
+    const FREE: f64 = 32.0 * 1024.0;
+    let sender = Protocol::builder("held", 1, 1).run(|peer, conn| async move {
+        for _ in 0..3 {
+            conn.send(&Message::new(0, vec![0xc0; MESSAGE])).await?;
+        }
+        peer.ending().await;
+        Ok(())
+    });
+    let read = Arc::new(Notify::new());
+    let reading = Arc::clone(&read);
+    let holder = Protocol::builder("held", 1, 1).run(move |_, mut conn| {
+        let reading = Arc::clone(&reading);
+        async move {
+            reading.notified().await;
+            while conn.recv().await?.is_some() {}
+            Ok(())
+        }
+    });
+    observed(async |snapshotter| {
+        let server = Server::builder(SecretKey::generate()).protocol(holder);
+        let server = server.start().await.unwrap();
+        let (stream, other) = tokio::io::duplex(1 << 16);
+        let sender = Server::builder(SecretKey::generate()).protocol(sender);
+        let sender = sender.metrics_label("sender").start().await.unwrap();
+        let key = *server.enode().public_key();
+        let (dialled, accepted) =
+            tokio::join!(sender.dial_over(stream, &key), server.accept_over(other));
+        dialled.unwrap();
+        accepted.unwrap();
+        let used = async || {
+            sleep(LOOK).await;
+            let sampled = values(snapshotter);
+            ["node", "peer"]
+                .map(|budget| sampled[&format!("peermux_memory_used_bytes{{budget={budget}}}")])
+        };
+        let [node, peer] = used().await;
+        assert!(peer >= (3 * MESSAGE) as f64, "{peer}");
+        assert_eq!(node, peer - FREE);
+        read.notify_one();
+        let [node, peer] = used().await;
+        assert_eq!(node, 0.0);
+        assert!(peer < FREE, "{peer}");
+    });
 }
 
 #[test]

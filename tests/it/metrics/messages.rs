@@ -1,49 +1,39 @@
 //! Metrics of messages, queues and pauses.
 
-use metrics_util::debugging::DebuggingRecorder;
 use peermux::p2p::ids;
 use peermux::testing::{Scripted, connect};
 use peermux::{DisconnectReason, Message, Protocol, ProtocolLimits, WhenFull};
 use tokio::time::sleep;
 
-use super::{SECOND, counted, idle, values};
+use super::{SECOND, counted, idle, observed, values};
 
 #[test]
 fn peers_messages_bytes_and_disconnects_are_counted() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    metrics::with_local_recorder(&recorder, || {
-        runtime.block_on(async {
-            let mirror = Protocol::builder("mirror", 1, 1).run(|_, mut conn| async move {
-                while let Some(message) = conn.recv().await? {
-                    conn.send(&message).await?;
-                }
-                Ok(())
-            });
-            let capability = mirror.capability().clone();
-            let (peer, mut remote) = Scripted::remote_of(mirror, &[capability]).await.unwrap();
-            for payload in [&[1, 2, 3][..], &[4; 100]] {
-                assert!(remote.send(16, payload).await);
-                assert_eq!(&remote.expect().await.payload[..], payload);
+    let snapshotter = observed(async |snapshotter| {
+        let mirror = Protocol::builder("mirror", 1, 1).run(|_, mut conn| async move {
+            while let Some(message) = conn.recv().await? {
+                conn.send(&message).await?;
             }
-            let during = values(&snapshotter);
-            assert_eq!(during["peermux_peers{direction=inbound,state=active}"], 1.0);
-            assert_eq!(
-                during["peermux_messages_total{protocol=mirror/1,direction=ingress}"],
-                2.0
-            );
-            assert!(
-                remote
-                    .send(1, &DisconnectReason::TOO_MANY_PEERS.encode())
-                    .await
-            );
-            peer.ended().await.expect("ends");
+            Ok(())
         });
+        let capability = mirror.capability().clone();
+        let (peer, mut remote) = Scripted::remote_of(mirror, &[capability]).await.unwrap();
+        for payload in [&[1, 2, 3][..], &[4; 100]] {
+            assert!(remote.send(16, payload).await);
+            assert_eq!(&remote.expect().await.payload[..], payload);
+        }
+        let during = values(snapshotter);
+        assert_eq!(during["peermux_peers{direction=inbound,state=active}"], 1.0);
+        assert_eq!(
+            during["peermux_messages_total{protocol=mirror/1,direction=ingress}"],
+            2.0
+        );
+        assert!(
+            remote
+                .send(1, &DisconnectReason::TOO_MANY_PEERS.encode())
+                .await
+        );
+        peer.ended().await.expect("ends");
     });
     // The recorder returns changes since the last snapshot.
     let after = values(&snapshotter);

@@ -80,6 +80,11 @@ fn node() -> ServerBuilder {
 
 /// Runs a test on its own clock and with its own recorder.
 fn counted(test: impl Future<Output = ()>) -> Snapshotter {
+    observed(async |_| test.await)
+}
+
+/// As [`counted`], for a test that also reads the metrics while it runs.
+fn observed(test: impl AsyncFnOnce(&Snapshotter)) -> Snapshotter {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -87,6 +92,6 @@ fn counted(test: impl Future<Output = ()>) -> Snapshotter {
         .start_paused(true)
         .build()
         .unwrap();
-    metrics::with_local_recorder(&recorder, || runtime.block_on(test));
+    metrics::with_local_recorder(&recorder, || runtime.block_on(test(&snapshotter)));
     snapshotter
 }
