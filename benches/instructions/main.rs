@@ -18,7 +18,8 @@ use peermux::node::SecretKey;
 use peermux::rlpx::{
     Egress, HandshakeRandomness, Ingress, Initiator, Legacy, Opened, Recipient, Session, Step,
 };
-use peermux::{Message, Protocol, ProtocolConn, WireMessage, messages, testing};
+use peermux::testing::{self, Settings};
+use peermux::{Message, PeerConfig, Protocol, ProtocolConn, WireMessage, messages};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::{Builder, Runtime};
@@ -179,13 +180,23 @@ fn queued(size: usize) -> Ends {
 ///
 /// This includes the write gate, sealing, opening and dispatch to one of four protocols.
 fn peers(size: usize) -> Ends {
+    connected(size, PeerConfig::default())
+}
+
+/// The same as [`peers`], without the flight recorder.
+fn unrecorded(size: usize) -> Ends {
+    connected(size, PeerConfig::default().with_recording(false))
+}
+
+fn connected(size: usize, config: PeerConfig) -> Ends {
     #[cfg(feature = "metrics")]
     metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .unwrap();
     Ends::new(size, async || {
         let ((left, mut lefts), (right, mut rights)) = (protocols(), protocols());
-        testing::connect(left, right).await.unwrap();
+        let with = |protocols: Vec<Protocol>| Settings::from(protocols).with_config(config.clone());
+        testing::connect(with(left), with(right)).await.unwrap();
         let near = lefts.recv().await.unwrap();
         (near, rights.recv().await.unwrap())
     })
@@ -222,6 +233,14 @@ fn queue(mut ends: Ends) -> Ends {
 #[bench::b16(peers(16))]
 #[bench::k1(peers(1 << 10))]
 fn gate_and_dispatch(mut ends: Ends) -> Ends {
+    ends.transfer();
+    ends
+}
+
+#[library_benchmark]
+#[bench::b16(unrecorded(16))]
+#[bench::k1(unrecorded(1 << 10))]
+fn without_recording(mut ends: Ends) -> Ends {
     ends.transfer();
     ends
 }
@@ -264,6 +283,11 @@ fn encode_and_decode(message: Typed) -> Typed {
 library_benchmark_group!(name = frames, benchmarks = [seal, open]);
 library_benchmark_group!(
     name = messages,
-    benchmarks = [queue, gate_and_dispatch, encode_and_decode]
+    benchmarks = [queue, encode_and_decode]
 );
-main!(library_benchmark_groups = [frames, messages]);
+library_benchmark_group!(
+    name = connections,
+    compare_by_id = true,
+    benchmarks = [gate_and_dispatch, without_recording]
+);
+main!(library_benchmark_groups = [frames, messages, connections]);
