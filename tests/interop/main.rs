@@ -24,6 +24,7 @@ mod ours;
 mod peermux_cli;
 mod program;
 mod prometheus;
+mod promql;
 mod report;
 mod router;
 

@@ -1,9 +1,8 @@
 //! Prometheus reads the metrics of our nodes.
 //!
-//! Prometheus's linter must report nothing, and each query of the dashboard must return data. The
-//! server and the nodes run in a network namespace with only a loopback device.
+//! Prometheus's linter must report nothing, and each query of the dashboard and of the guide must
+//! return data. The server and the nodes run in a network namespace with only a loopback device.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -21,12 +20,11 @@ use crate::foreign::output;
 use crate::namespace::{are_there, run_inside};
 use crate::peermux_cli;
 use crate::program::{DEADLINE, Program};
+use crate::promql;
 use crate::report;
 
 /// The environment variable that is set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_PROMETHEUS";
-
-const DASHBOARD: &str = include_str!("../../contrib/grafana/peermux.json");
 
 /// The address of Prometheus. Nothing else runs in the namespace, so it is free.
 const ADDR: &str = "127.0.0.1:9090";
@@ -112,7 +110,7 @@ fn lint() {
     assert!(complaints.is_empty(), "{complaints}");
 }
 
-/// Runs nodes that produce everything the dashboard shows, and a Prometheus that scrapes them.
+/// Runs nodes that produce everything the dashboard and the guide show, and a Prometheus that scrapes them.
 /// Waits until each query returns data.
 fn dashboard() {
     let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
@@ -127,9 +125,12 @@ fn dashboard() {
     ];
     let (_second, _, two) = node("second", &others);
     let prometheus = prometheus(&[&one, &two]);
-    let mut waiting = queries();
+    let mut waiting = promql::dashboard();
     let all = waiting.len();
-    assert!(all >= 20, "only {all} queries");
+    assert!(all >= 20, "only {all} queries of the dashboard");
+    let guide = promql::guide();
+    assert!(guide.len() >= 10, "only {guide:#?}");
+    waiting.extend(guide);
     let end = Instant::now() + DEADLINE;
     while !waiting.is_empty() {
         assert!(Instant::now() < end, "no data for {waiting:#?}");
@@ -185,20 +186,6 @@ fn prometheus(nodes: &[&str]) -> Daemon {
             .then_some(())
     });
     server
-}
-
-/// Returns all queries of the dashboard, for every instance and the last minute.
-fn queries() -> BTreeSet<String> {
-    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
-    let panels = dashboard["panels"].as_array().expect("panels").iter();
-    let targets = panels.flat_map(|panel| panel["targets"].as_array().expect("targets"));
-    let queries = targets.map(|target| target["expr"].as_str().expect("a query"));
-    queries
-        .map(|query| {
-            let query = query.replace("$instance", ".*");
-            query.replace("$__rate_interval", "1m")
-        })
-        .collect()
 }
 
 /// Returns whether the answer to a query contains a number.
