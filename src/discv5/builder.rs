@@ -8,7 +8,7 @@ use discv5::{ConfigBuilder, ListenConfig};
 use tokio::net::UdpSocket;
 
 use super::handle::Discv5;
-use super::record::{to_enr, to_key};
+use super::record::{is_public, to_enr, to_key};
 use super::talk::{Talk, Talks};
 use super::{Discv5Config, Discv5Error, Discv5Events};
 use crate::node::{NodeRecord, SecretKey};
@@ -115,7 +115,8 @@ impl Discv5Builder {
     ///
     /// # Errors
     /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that
-    /// these sockets reach, or if there is no socket or runtime.
+    /// these sockets reach or has one that [may not take part](Discv5Config::private_networks), or
+    /// if there is no socket or runtime.
     pub async fn start(self, sockets: Sockets) -> Result<(Discv5, Discv5Events), Discv5Error> {
         runtime::with_io()?;
         let own = self.key.public_key().node_id();
@@ -139,8 +140,11 @@ impl Discv5Builder {
         config.request_timeout(self.config.request_timeout());
         config.query_timeout(self.config.lookup_timeout());
         config.ping_interval(self.config.ping_interval());
-        if self.config.limit_networks() {
-            config.ip_limit();
+        if !self.config.private_networks() {
+            config.table_filter(is_public);
+            if self.config.limit_networks() {
+                config.ip_limit();
+            }
         }
         let enr = to_enr(&self.record)?;
         let key = to_key(&self.key, &own)?;

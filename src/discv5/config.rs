@@ -21,16 +21,23 @@ settings! {
         lookup_timeout / with_lookup_timeout: Duration = Duration::from_secs(30);
         /// Interval between Pings to each node of the table. Default: 5 min.
         ping_interval / with_ping_interval: Duration = Duration::from_secs(300);
+        /// Whether nodes in private networks and on this computer take part in discovery.
+        ///
+        /// Otherwise the table contains only nodes with public addresses, and no others are asked,
+        /// returned or named to other nodes. If such nodes take part, their addresses are named to
+        /// all who ask. Default: no.
+        private_networks / with_private_networks: bool = false;
         /// Whether to limit the nodes of one IPv4 /24 in the table.
         ///
         /// A bucket accepts 2 nodes of such a network, and the whole table 10, so that the owner of
-        /// a network controls only a small part of the table. Turn this off for a network on one
-        /// machine. Default: yes.
+        /// a network controls only a small part of the table. This limit does not apply if private
+        /// networks take part. Default: yes.
         limit_networks / with_limit_networks: bool = true;
         /// Maximum number of concurrent talk requests. Further ones get an empty answer. Default:
         /// 16.
         max_talks / with_max_talks: usize = 16;
-        /// Interval at which a node of the table is asked how it sees our address. Default: 30 s.
+        /// Interval at which four nodes of the table are asked how they see our address. Default:
+        /// 30 s.
         observe_interval / with_observe_interval: Duration = Duration::from_secs(30),
             |time: Duration| time.max(Duration::from_secs(1));
     }

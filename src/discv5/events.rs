@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use discv5::Event;
+use futures::future::join_all;
 use rand::seq::IteratorRandom;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Discv5Config;
+use super::record::is_public;
 use super::talk::Talks;
 use crate::mutex::Mutex;
 
@@ -21,6 +24,12 @@ const FRAMES: usize = 256;
 
 /// Maximum number of queued observations.
 const OBSERVATIONS: usize = 64;
+
+/// How many nodes are asked at a time how they see this node.
+///
+/// A server needs the observations of ten networks within five minutes. At the default interval, it
+/// gets forty observations in that time.
+const ASKED: usize = 4;
 
 /// A packet that does not belong to Discovery v5.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,16 +95,21 @@ pub(super) fn outlets() -> (Outlets, mpsc::Sender<Observed>, Discv5Events) {
     (outlets, observe, events)
 }
 
+/// The running service, from a task that does not keep it running.
+pub(super) type WeakService = Weak<Mutex<Option<discv5::Discv5>>>;
+
 /// Handles the events of the crate `discv5`. It waits for nothing but the next event, because the
 /// crate waits until its events are taken.
 pub(super) async fn listen(
     mut events: mpsc::Receiver<Event>,
+    service: WeakService,
     outlets: Outlets,
     talks: Talks,
-    max_talks: usize,
+    config: Discv5Config,
     stop: CancellationToken,
 ) {
-    let (answers, places) = (TaskTracker::new(), Arc::new(Semaphore::new(max_talks)));
+    let places = Arc::new(Semaphore::new(config.max_talks()));
+    let answers = TaskTracker::new();
     while let Some(event) = events.recv().await {
         match event {
             Event::TalkRequest(request) => {
@@ -115,45 +129,61 @@ pub(super) async fn listen(
                     outlets.dropped.fetch_add(1, Ordering::Relaxed);
                 }
             }
+            // The crate filters the nodes that others name, but not those that contact this node.
+            Event::NodeInserted { node_id, .. } if !config.private_networks() => {
+                if let Some(service) = service.upgrade() {
+                    service
+                        .lock()
+                        .as_ref()
+                        .map(|service| expel(service, &node_id));
+                }
+            }
             _ => {}
         }
     }
 }
 
-/// Periodically asks a node in the table at which address it sees this node.
+/// Removes a node from the table unless its addresses are public.
+fn expel(service: &discv5::Discv5, node: &enr::NodeId) {
+    if service.find_enr(node).is_some_and(|enr| !is_public(&enr)) {
+        service.remove_node(node);
+    }
+}
+
+/// Periodically asks some nodes in the table at which address they see this node.
 pub(super) async fn observe(
-    service: Weak<Mutex<Option<discv5::Discv5>>>,
+    service: WeakService,
     interval: Duration,
     observed: mpsc::Sender<Observed>,
 ) {
     loop {
         tokio::time::sleep(interval).await;
         let service = service.upgrade();
-        let Some(asked) = service.and_then(|service| service.lock().as_ref().map(ask_one)) else {
+        let Some(asked) = service.and_then(|service| service.lock().as_ref().map(ask_some)) else {
             return;
         };
-        if let Some(seen) = asked.await {
+        for seen in join_all(asked).await.into_iter().flatten() {
             // A full queue is ignored, because the user need not read the observations.
             let _ = observed.try_send(seen);
         }
     }
 }
 
-/// Pings a random one of the nodes in the table that answered last time.
-fn ask_one(
+/// Pings random ones of the nodes in the table that answered last time.
+pub(super) fn ask_some(
     service: &discv5::Discv5,
-) -> impl Future<Output = Option<Observed>> + Send + 'static + use<> {
+) -> Vec<impl Future<Output = Option<Observed>> + Send + 'static + use<>> {
     let connected = service.table_entries().into_iter();
     let connected = connected.filter(|(_, _, status)| status.is_connected());
-    let one = connected.choose(&mut rand::rng());
-    let asked = one.and_then(|(_, enr, _)| {
+    let some = connected.sample(&mut rand::rng(), ASKED);
+    let asked = some.into_iter().filter_map(|(_, enr, _)| {
         let by = service.ip_mode().get_contactable_addr(&enr)?;
         Some((by, service.send_ping(enr)))
     });
-    async move {
-        let (by, ping) = asked?;
+    let answers = asked.map(|(by, ping)| async move {
         let pong = ping.await.ok()?;
         let seen = SocketAddr::new(pong.ip, pong.port);
         Some(Observed { by, seen })
-    }
+    });
+    answers.collect()
 }

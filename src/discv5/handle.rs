@@ -34,12 +34,9 @@ impl Discv5 {
         let stop = CancellationToken::new();
         let (outlets, observed, events) = outlets();
         let service = Arc::new(Mutex::new(Some(service)));
-        let listen = events::listen(theirs, outlets, talks, config.max_talks(), stop.clone());
-        let asks = events::observe(
-            Arc::downgrade(&service),
-            config.observe_interval(),
-            observed,
-        );
+        let weak = Arc::downgrade(&service);
+        let asks = events::observe(weak.clone(), config.observe_interval(), observed);
+        let listen = events::listen(theirs, weak, outlets, talks, config, stop.clone());
         for task in [
             Box::pin(listen) as futures::future::BoxFuture<'static, ()>,
             Box::pin(asks),
@@ -60,7 +57,10 @@ impl Discv5 {
     /// Calls `ask` on the service, unless discovery has ended.
     ///
     /// Callers await the result without holding the lock.
-    fn service<T>(&self, ask: impl FnOnce(&discv5::Discv5) -> T) -> Result<T, Discv5Error> {
+    pub(super) fn service<T>(
+        &self,
+        ask: impl FnOnce(&discv5::Discv5) -> T,
+    ) -> Result<T, Discv5Error> {
         let service = self.service.lock();
         service.as_ref().map(ask).ok_or(Discv5Error::Ended)
     }
@@ -92,8 +92,9 @@ impl Discv5 {
     /// Adds a node to the table, if the table has room.
     ///
     /// # Errors
-    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if
-    /// the limits per network leave no room; [`Discv5Error::Ended`] if discovery has ended.
+    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, has one
+    /// that [may not take part](Discv5Config::private_networks), or if the limits per network leave
+    /// no room; [`Discv5Error::Ended`] if discovery has ended.
     pub fn add(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let enr = to_enr(record)?;
         let added = self.service(|service| service.add_enr(enr))?;

@@ -9,7 +9,7 @@
 //! # tokio_test::block_on(async {
 //! use std::sync::Arc;
 //!
-//! use peermux::discv5::{Discv5, Sockets};
+//! use peermux::discv5::{Discv5, Discv5Config, Sockets};
 //! use peermux::{NodeRecord, SecretKey};
 //! use tokio::net::UdpSocket;
 //!
@@ -19,6 +19,7 @@
 //!     let addr = socket.local_addr()?;
 //!     let record = NodeRecord::builder(1).ip(addr.ip()).udp(addr.port()).sign(&key)?;
 //!     let discovery = Discv5::builder(key, record.clone())
+//!         .config(Discv5Config::default().with_private_networks(true))
 //!         .bootnodes(bootnodes)
 //!         .talk("greeting", |talk| async move { [b"hello ", &talk.request[..]].concat() })
 //!         .start(Sockets::one(Arc::new(socket))?)

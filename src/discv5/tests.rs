@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -25,7 +27,7 @@ async fn started(bootnodes: &[&Node], config: Discv5Config) -> Node {
     let record = record.tcp(addr.port()).sign(&key).unwrap();
     let (discovery, events) = Discv5::builder(key, record.clone())
         .bootnodes(bootnodes.iter().map(|node| node.record.clone()))
-        .config(config.with_limit_networks(false))
+        .config(config)
         .talk("echo", |talk| async move { talk.request })
         .talk("long", |_| async { vec![1; 2000] })
         .talk("panics", |_| async { panic!("by the user") })
@@ -39,8 +41,13 @@ async fn started(bootnodes: &[&Node], config: Discv5Config) -> Node {
     }
 }
 
+/// The configuration of a node that finds others on this machine.
+fn local() -> Discv5Config {
+    Discv5Config::default().with_private_networks(true)
+}
+
 async fn node(bootnodes: &[&Node]) -> Node {
-    started(bootnodes, Discv5Config::default()).await
+    started(bootnodes, local()).await
 }
 
 #[tokio::test]
@@ -79,7 +86,7 @@ async fn talk_requests_reach_user_protocols() {
 #[tokio::test]
 async fn other_nodes_report_the_address_at_which_they_see_the_node() {
     let interval = Duration::from_secs(1);
-    let config = Discv5Config::default().with_observe_interval(interval);
+    let config = local().with_observe_interval(interval);
     let ben = node(&[]).await;
     let mut ann = started(&[&ben], config).await;
     let own = ann.record.endpoint().unwrap();
@@ -87,6 +94,35 @@ async fn other_nodes_report_the_address_at_which_they_see_the_node() {
     assert_eq!(ann.discovery.ping(&ben.record).await.unwrap(), own);
     let observed = timeout(DEADLINE, ann.events.observed.recv()).await.unwrap();
     assert_eq!(observed.map(|observed| observed.seen), Some(own));
+
+    let carl = node(&[]).await;
+    ann.discovery.add(&carl.record).unwrap();
+    ann.discovery.ping(&carl.record).await.unwrap();
+    let asked = ann.discovery.service(events::ask_some).unwrap();
+    let by = join_all(asked).await.into_iter().flatten();
+    let by: BTreeSet<_> = by.map(|observed| observed.by.port()).collect();
+    let both = [&ben, &carl].map(|node| node.record.endpoint().unwrap().udp);
+    assert_eq!(by, BTreeSet::from(both));
+}
+
+#[tokio::test]
+async fn a_node_in_public_networks_neither_keeps_nor_names_nodes_on_this_machine() {
+    let public = started(&[], Discv5Config::default()).await;
+    let (ben, carl) = (node(&[&public]).await, node(&[&public]).await);
+    let added = public.discovery.add(&ben.record).unwrap_err();
+    assert!(matches!(added, Discv5Error::Record { .. }), "{added}");
+    // Both nodes contact the public one, which adds them to its table at first.
+    for asks in [&ben, &carl] {
+        asks.discovery.ping(&public.record).await.unwrap();
+    }
+    let mut expelled = Box::pin(async {
+        while !public.discovery.table().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    timeout(DEADLINE, &mut expelled).await.unwrap();
+    let found = ben.discovery.resolve(&carl.record.node_id()).await;
+    assert_eq!(found.unwrap(), None);
 }
 
 #[tokio::test]

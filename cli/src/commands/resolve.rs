@@ -310,7 +310,7 @@ impl Search {
         let socket = udp::bind(udp::V5, self.addr()).map_err(Failure::because)?;
         let socket = UdpSocket::from_std(socket).map_err(Failure::because)?;
         let sockets = Sockets::one(Arc::new(socket)).map_err(Failure::because)?;
-        let config = Discv5Config::default().with_limit_networks(!self.private_networks());
+        let config = Discv5Config::default().with_private_networks(self.private_networks());
         let builder = Discv5::builder(self.key.clone(), self.own_record()?).config(config);
         let (v5, _events) = builder.start(sockets).await.map_err(Failure::because)?;
         for record in &records {

@@ -18,7 +18,7 @@ use crate::connmgr::DynSource;
 #[cfg(feature = "discv4")]
 use crate::discv4::{Contact, Discv4, Discv4Builder};
 #[cfg(all(feature = "discv4", feature = "discv5"))]
-use crate::discv4::{Inlet, UdpSender};
+use crate::discv4::{DatagramSender, Inlet, UdpSender};
 #[cfg(feature = "discv5")]
 use crate::discv5::{Discv5, Discv5Events, Sockets};
 use crate::metrics::NodeLabel;
@@ -75,15 +75,14 @@ pub(crate) async fn start(
     #[cfg(feature = "discv5")]
     if let Some(config) = discovery.v5 {
         #[cfg(feature = "discv4")]
-        let v4 = v4.map(|builder| (builder, UdpSender::of(&bound.socket)));
-        let socket = v5_socket(bound.socket).map_err(StartError::DiscoverySocket)?;
-        let limited = config.limit_networks() && !bound.private_networks;
+        let v4 = v4.map(|builder| (builder, ByFamily::of(&bound)));
+        let sockets = v5_sockets(bound.socket, bound.v4).map_err(StartError::DiscoverySocket)?;
         let mut builder = Discv5::builder(key.clone(), record.clone())
-            .config(config.with_limit_networks(limited));
+            .config(config.with_private_networks(bound.private_networks));
         for add in discovery.talks {
             builder = add(builder);
         }
-        let (v5, events) = builder.start(socket).await?;
+        let (v5, events) = builder.start(sockets).await?;
         for node in discovery.bootnodes {
             match node {
                 Node::Record(record) => {
@@ -119,9 +118,45 @@ pub(crate) async fn start(
 }
 
 #[cfg(feature = "discv5")]
-fn v5_socket(socket: std::net::UdpSocket) -> io::Result<Sockets> {
-    socket.set_nonblocking(true)?;
-    Sockets::one(Arc::new(UdpSocket::from_std(socket)?))
+fn v5_sockets(socket: std::net::UdpSocket, v4: Option<std::net::UdpSocket>) -> io::Result<Sockets> {
+    let shared = |socket: std::net::UdpSocket| {
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket).map(Arc::new)
+    };
+    let socket = shared(socket)?;
+    Ok(match v4 {
+        Some(v4) => Sockets::both(shared(v4)?, socket),
+        None => Sockets::one(socket)?,
+    })
+}
+
+/// Sends packets of version 4 over the sockets of version 5.
+#[cfg(all(feature = "discv4", feature = "discv5"))]
+struct ByFamily {
+    socket: UdpSender,
+    /// For IPv4, if `socket` is for IPv6 alone.
+    v4: Option<UdpSender>,
+}
+
+#[cfg(all(feature = "discv4", feature = "discv5"))]
+impl ByFamily {
+    fn of(bound: &Bound) -> io::Result<Self> {
+        let v4 = bound.v4.as_ref().map(UdpSender::of);
+        Ok(Self {
+            socket: UdpSender::of(&bound.socket)?,
+            v4: v4.transpose()?,
+        })
+    }
+}
+
+#[cfg(all(feature = "discv4", feature = "discv5"))]
+impl DatagramSender for ByFamily {
+    fn send(&self, to: std::net::SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        match &self.v4 {
+            Some(v4) if to.is_ipv4() => v4.send(to, datagram),
+            _ => self.socket.send(to, datagram),
+        }
+    }
 }
 
 impl Running {

@@ -55,10 +55,10 @@ fn conformance_of_v5(foreign: &Foreign) {
     let runtime = runtime.expect("a runtime");
     let key = SecretKey::generate();
     // The suite waits only a minute for a Ping to each of its nodes, so ping often. All of these
-    // nodes share one network, so do not limit networks.
+    // nodes are on this machine.
     let config = Discv5Config::default()
         .with_ping_interval(Duration::from_secs(5))
-        .with_limit_networks(false);
+        .with_private_networks(true);
     let (_node, record) = runtime.block_on(async {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let addr = socket.local_addr().expect("an address");

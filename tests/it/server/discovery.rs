@@ -76,6 +76,39 @@ async fn nodes_find_each_other_by_version_4() {
     find_each_other(v4_alone).await;
 }
 
+/// A node on all addresses meets one node of each family.
+async fn find_both_families(version: impl Fn() -> Discovery) {
+    let at = |addr: &str| {
+        let builder = Server::builder(key()).protocol(idle("found"));
+        builder.listen(addr.parse().unwrap())
+    };
+    let mut nodes = Vec::new();
+    for addr in ["127.0.0.1:0", "[::1]:0"] {
+        nodes.push(at(addr).discovery(version()).start().await.unwrap());
+    }
+    let records = nodes.iter().map(Server::record);
+    let both = version()
+        .with_bootnodes(records)
+        .with_private_networks(true);
+    let both = at("[::]:0").discovery(both).start().await.unwrap();
+    has_peers(&both, 2).await;
+}
+
+#[tokio::test]
+async fn a_node_on_all_addresses_finds_both_families_by_version_4() {
+    find_both_families(v4_alone).await;
+}
+
+#[tokio::test]
+async fn a_node_on_all_addresses_finds_both_families_by_version_5() {
+    find_both_families(|| Discovery::new().with_v4(None)).await;
+}
+
+#[tokio::test]
+async fn a_node_on_all_addresses_finds_both_families_by_both_versions() {
+    find_both_families(|| Discovery::new().with_v4(fast())).await;
+}
+
 #[tokio::test]
 async fn nodes_find_each_other_by_version_5() {
     find_each_other(|| Discovery::new().with_v4(None)).await;

@@ -155,9 +155,10 @@ impl Sources {
         let socket = udp::bind(V5, unspecified(addrs.next())).map_err(Failure::because)?;
         let socket = tokio::net::UdpSocket::from_std(socket).map_err(Failure::because)?;
         let sockets = Sockets::one(Arc::new(socket)).map_err(Failure::because)?;
-        let limited = !start.permitted.private_networks();
         let (v5, _) = Discv5::builder(start.key.clone(), record)
-            .config(Discv5Config::default().with_limit_networks(limited))
+            .config(
+                Discv5Config::default().with_private_networks(start.permitted.private_networks()),
+            )
             .start(sockets)
             .await
             .map_err(Failure::because)?;
