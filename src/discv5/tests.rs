@@ -20,18 +20,37 @@ struct Node {
 }
 
 async fn started(bootnodes: &[&Node], config: Discv5Config) -> Node {
-    let key = SecretKey::generate();
     let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    let addr = socket.local_addr().unwrap();
-    let record = NodeRecord::builder(1).ip(addr.ip()).udp(addr.port());
-    let record = record.tcp(addr.port()).sign(&key).unwrap();
+    let sockets = Sockets::one(Arc::clone(&socket)).unwrap();
+    started_at(&[&socket], sockets, bootnodes, config).await
+}
+
+/// Starts a node whose record has the addresses of these sockets.
+async fn started_at(
+    named: &[&UdpSocket],
+    sockets: Sockets,
+    bootnodes: &[&Node],
+    config: Discv5Config,
+) -> Node {
+    let key = SecretKey::generate();
+    let mut record = NodeRecord::builder(1);
+    for socket in named {
+        let addr = socket.local_addr().unwrap();
+        record = record.ip(addr.ip());
+        record = if addr.is_ipv4() {
+            record.udp(addr.port()).tcp(addr.port())
+        } else {
+            record.udp6(addr.port()).tcp6(addr.port())
+        };
+    }
+    let record = record.sign(&key).unwrap();
     let (discovery, events) = Discv5::builder(key, record.clone())
         .bootnodes(bootnodes.iter().map(|node| node.record.clone()))
         .config(config)
         .talk("echo", |talk| async move { talk.request })
         .talk("long", |_| async { vec![1; 2000] })
         .talk("panics", |_| async { panic!("by the user") })
-        .start(Sockets::one(socket).unwrap())
+        .start(sockets)
         .await
         .unwrap();
     Node {
@@ -48,6 +67,22 @@ fn local() -> Discv5Config {
 
 async fn node(bootnodes: &[&Node]) -> Node {
     started(bootnodes, local()).await
+}
+
+#[tokio::test]
+async fn a_node_with_two_sockets_finds_nodes_of_both_families() {
+    let ben = node(&[]).await;
+    let six = Arc::new(UdpSocket::bind("[::1]:0").await.unwrap());
+    let sockets = Sockets::one(Arc::clone(&six)).unwrap();
+    let carl = started_at(&[&six], sockets, &[], local()).await;
+    let v4 = Arc::new(UdpSocket::bind("0.0.0.0:0").await.unwrap());
+    let v6 = Arc::new(UdpSocket::bind("[::1]:0").await.unwrap());
+    let both = started_at(&[], Sockets::both(v4, v6), &[&ben, &carl], local()).await;
+    for there in [&ben, &carl] {
+        let found = both.discovery.lookup(&there.record.node_id()).await;
+        let found = found.unwrap();
+        assert!(found.contains(&there.record), "{found:?}");
+    }
 }
 
 #[tokio::test]

@@ -54,12 +54,16 @@ impl NodeRecordBuilder {
         self.value("udp", &port)
     }
 
-    /// Sets the port for connections over IPv6, if it differs from `tcp`.
+    /// Sets the port for connections over IPv6.
+    ///
+    /// Some clients do not read `tcp` for IPv6.
     pub fn tcp6(self, port: u16) -> Self {
         self.value("tcp6", &port)
     }
 
-    /// Sets the port for discovery over IPv6, if it differs from `udp`.
+    /// Sets the port for discovery over IPv6.
+    ///
+    /// Some clients do not read `udp` for IPv6.
     pub fn udp6(self, port: u16) -> Self {
         self.value("udp6", &port)
     }

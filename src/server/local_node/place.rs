@@ -111,13 +111,10 @@ impl Place {
         let Some(v6) = v6 else {
             return record;
         };
-        let differs = |port: Option<u16>, other| port.filter(|_| port != other);
-        record = differs(v6.tcp, tcp)
-            .into_iter()
-            .fold(record, NodeRecordBuilder::tcp6);
-        differs(v6.udp, udp)
-            .into_iter()
-            .fold(record, NodeRecordBuilder::udp6)
+        // These are set even if the ports of both families are equal: the crate `enr`, which other
+        // clients use, reads no other ports for IPv6.
+        record = v6.tcp.into_iter().fold(record, NodeRecordBuilder::tcp6);
+        v6.udp.into_iter().fold(record, NodeRecordBuilder::udp6)
     }
 
     /// Returns the endpoint at which others dial the node, if known.
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_ports_are_shared_by_both_families() {
+    fn ports_for_ipv6_are_always_set() {
         let mut place = Place {
             tcp: Some(1),
             udp: Some(2),
@@ -200,10 +197,10 @@ mod tests {
         };
         let v6: SocketAddr = "[2001:db8::1]:7".parse().unwrap();
         *place.voted.of(v6.ip()) = Some(v6);
-        assert_eq!(ports(&record(&place)), [Some(1), Some(7), None, None]);
+        assert_eq!(ports(&record(&place)), [Some(1), Some(7), Some(1), Some(7)]);
         *place.configured.of([9, 0, 0, 1].into()) = Some(own("9.0.0.1"));
         let both = record(&place);
-        assert_eq!(ports(&both), [Some(1), Some(2), None, Some(7)]);
+        assert_eq!(ports(&both), [Some(1), Some(2), Some(1), Some(7)]);
         assert_eq!(both.get("ip"), Some(vec![9, 0, 0, 1]));
         assert_eq!(both.get::<Vec<u8>>("ip6").map(|ip| ip.len()), Some(16));
     }
