@@ -116,6 +116,7 @@ mod json {
     use serde::ser::{Serialize, SerializeMap, Serializer};
 
     use super::{MessageEvent, PeerEvent};
+    use crate::peer::{CapabilityInfo, Peer};
     use crate::setup::FailureInfo;
     use crate::time::millis;
 
@@ -126,10 +127,13 @@ mod json {
                 Self::Added { peer } => about(&mut map, "peer_add", peer)?,
                 Self::Dropped { peer, outcome } => {
                     about(&mut map, "peer_drop", peer)?;
-                    map.serialize_entry("connected_ms", &millis(peer.lifetime()))?;
+                    map.serialize_entry("cause", outcome.error.cause())?;
                     map.serialize_entry("reason", &outcome.error.reason())?;
                     map.serialize_entry("requested_by", outcome.error.requested_by())?;
+                    map.serialize_entry("connected_ms", &millis(outcome.lifetime))?;
                     map.serialize_entry("error", &FailureInfo::from(&outcome.error))?;
+                    let recorded = peer.recording_at(Some(outcome.as_ref())).len();
+                    map.serialize_entry("recorded", &recorded)?;
                 }
                 Self::MessageSent(event) => message(&mut map, "message_sent", event)?,
                 Self::MessageReceived(event) => message(&mut map, "message_received", event)?,
@@ -138,17 +142,16 @@ mod json {
         }
     }
 
-    fn about<M: SerializeMap>(
-        map: &mut M,
-        kind: &str,
-        peer: &crate::peer::Peer,
-    ) -> Result<(), M::Error> {
+    fn about<M: SerializeMap>(map: &mut M, kind: &str, peer: &Peer) -> Result<(), M::Error> {
+        let shared = peer.shared_capabilities().iter();
+        let capabilities: Vec<CapabilityInfo> = shared.map(Into::into).collect();
         map.serialize_entry("event", kind)?;
         map.serialize_entry("node_id", &peer.id())?;
         map.serialize_entry("addr", &peer.remote_addr())?;
         map.serialize_entry("local_addr", &peer.local_addr())?;
         map.serialize_entry("direction", &peer.direction())?;
-        map.serialize_entry("client", &peer.hello().client_text())
+        map.serialize_entry("client", &peer.hello().client_text())?;
+        map.serialize_entry("capabilities", &capabilities)
     }
 
     fn message<M: SerializeMap>(

@@ -167,6 +167,19 @@ impl CapabilityInfo {
     }
 }
 
+impl From<&SharedCapability> for CapabilityInfo {
+    fn from(shared: &SharedCapability) -> Self {
+        Self::of(&shared.capability, std::slice::from_ref(shared))
+    }
+}
+
+/// Describes a capability that is not shared.
+impl From<&Capability> for CapabilityInfo {
+    fn from(announced: &Capability) -> Self {
+        Self::of(announced, &[])
+    }
+}
+
 impl LaneInfo {
     pub(crate) fn new(stats: &ProtocolStats, info: Value) -> Self {
         Self {

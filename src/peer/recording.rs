@@ -41,6 +41,8 @@ impl Peer {
 fn recorded_end(outcome: &PeerOutcome) -> RecordedEnd {
     RecordedEnd {
         error: printable(&outcome.error.to_string(), LONGEST_CAUSE),
+        stage: outcome.error.stage(),
+        fault: outcome.error.fault(),
         reason: outcome.error.reason(),
         requested_by: ended_by(&outcome.error),
         unsent: outcome.unsent,

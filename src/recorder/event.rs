@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::p2p::DisconnectReason;
+use crate::stage::Stage;
 
 /// One entry of a [`Recording`](super::Recording).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,12 +198,23 @@ pub enum HoldCause {
 }
 
 /// How the connection of a recorded peer ended.
+///
+/// With the feature `serde`, `error`, `stage` and `fault` are one object in `error`, a
+/// [`FailureInfo`](crate::setup::FailureInfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "super::json::End", into = "super::json::End")
+)]
 #[non_exhaustive]
 pub struct RecordedEnd {
     /// The cause, as the text of the [`PeerError`](crate::PeerError), in one line.
     pub error: String,
+    /// The stage at which the connection ended.
+    pub stage: Stage,
+    /// Which side is at fault.
+    pub fault: Fault,
     /// The reason in a Disconnect, in either direction.
     pub reason: Option<DisconnectReason>,
     /// Which side ended the connection.

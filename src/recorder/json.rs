@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::recording::Recorded;
-use super::{RecordedEnd, RecordedEntry, Recording};
+use super::{EndedBy, RecordedEnd, RecordedEntry, Recording};
 use crate::node::NodeId;
-use crate::p2p::Capability;
+use crate::p2p::{Capability, DisconnectReason};
 use crate::printable::printable;
-use crate::setup::Direction;
+use crate::setup::{Direction, FailureInfo};
 
 /// The maximum length of a client name or an error, in characters. The rest is cut off.
 const LONGEST: usize = 2048;
@@ -31,6 +31,44 @@ struct Written<'a> {
     end: Option<Cow<'a, RecordedEnd>>,
     forgotten: u64,
     entries: Vec<RecordedEntry>,
+}
+
+/// The JSON form of the end of a connection.
+#[derive(Serialize, Deserialize)]
+pub(super) struct End {
+    error: FailureInfo,
+    reason: Option<DisconnectReason>,
+    requested_by: EndedBy,
+    unsent: usize,
+}
+
+impl From<RecordedEnd> for End {
+    fn from(end: RecordedEnd) -> Self {
+        Self {
+            error: FailureInfo::new(end.stage, end.fault, end.reason, end.error),
+            reason: end.reason,
+            requested_by: end.requested_by,
+            unsent: end.unsent,
+        }
+    }
+}
+
+impl TryFrom<End> for RecordedEnd {
+    type Error = &'static str;
+
+    fn try_from(end: End) -> Result<Self, Self::Error> {
+        let FailureInfo {
+            stage, fault, text, ..
+        } = end.error;
+        Ok(Self {
+            error: printable(&text, LONGEST),
+            stage: stage.ok_or("the error of the end has no stage")?,
+            fault: fault.ok_or("the error of the end has no fault")?,
+            reason: end.reason,
+            requested_by: end.requested_by,
+            unsent: end.unsent,
+        })
+    }
 }
 
 impl Serialize for Recording {
@@ -63,10 +101,6 @@ impl<'de> Deserialize<'de> for Recording {
             .find(|direction| direction.as_str() == written.direction)
             .ok_or_else(|| D::Error::custom("the direction is neither inbound nor outbound"))?;
         let connected_at = Duration::from_millis(written.connected_at_ms);
-        let end = written.end.map(|end| RecordedEnd {
-            error: printable(&end.error, LONGEST),
-            ..end.into_owned()
-        });
         let peer = Recorded {
             node_id: written.node_id,
             client: printable(&written.client, LONGEST),
@@ -77,7 +111,7 @@ impl<'de> Deserialize<'de> for Recording {
                 .checked_add(connected_at)
                 .unwrap_or(SystemTime::UNIX_EPOCH),
             lifetime: written.lifetime,
-            end,
+            end: written.end.map(Cow::into_owned),
         };
         Ok(Self::from_entries(peer, written.forgotten, written.entries))
     }
@@ -108,8 +142,9 @@ pub(super) mod micros {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::p2p::DisconnectReason;
-    use crate::recorder::{EndedBy, HoldCause, RecordedEvent};
+    use crate::fault::Fault;
+    use crate::recorder::{HoldCause, RecordedEvent};
+    use crate::stage::Stage;
 
     fn recording() -> Recording {
         let at = Duration::from_micros;
@@ -125,6 +160,8 @@ mod tests {
             lifetime: Duration::from_secs(3),
             end: Some(RecordedEnd {
                 error: "the remote disconnected: too many peers".to_owned(),
+                stage: Stage::Message,
+                fault: Fault::Remote,
                 reason: Some(DisconnectReason::TOO_MANY_PEERS),
                 requested_by: EndedBy::Remote,
                 unsent: 2,
@@ -170,7 +207,12 @@ mod tests {
             "connected_at_ms": 1_700_000_000_000u64,
             "lifetime_us": 3_000_000,
             "end": {
-                "error": "the remote disconnected: too many peers",
+                "error": {
+                    "stage": "message",
+                    "fault": "remote",
+                    "reason": {"code": 4, "text": "too many peers"},
+                    "text": "the remote disconnected: too many peers",
+                },
                 "reason": {"code": 4, "text": "too many peers"},
                 "requested_by": "remote",
                 "unsent": 2,

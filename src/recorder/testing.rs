@@ -4,13 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use super::recording::Recorded;
 use super::{EndedBy, RecordedEnd, Recording};
+use crate::fault::Fault;
 use crate::node::NodeId;
 use crate::setup::Direction;
+use crate::stage::Stage;
 
 /// Returns an empty recording of a node whose connection was ended by `ended_by`.
 pub(crate) fn recording_of(node_id: NodeId, ended_by: Option<EndedBy>) -> Recording {
     let end = |requested_by| RecordedEnd {
         error: "it ended".to_owned(),
+        stage: Stage::Message,
+        fault: Fault::Io,
         reason: None,
         requested_by,
         unsent: 0,

@@ -14,8 +14,7 @@ use crate::setup::SetupError;
 /// Peers are reported by [`PeerEvent`](crate::PeerEvent)s.
 ///
 /// With the feature `serde` an event serialises to one JSON object, e.g.
-/// `{"event":"inbound_rejected","addr":"192.0.2.1:4000","error":{"text":"it connected a moment
-/// ago"}}`.
+/// `{"event":"dial_failed","node_id":"0f2b…","addr":"192.0.2.1:30303",…,"error":{…}}`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
@@ -94,11 +93,14 @@ impl ConnectionEvent {
 
 #[cfg(feature = "serde")]
 mod json {
+    use std::net::SocketAddr;
+
     use serde::ser::{Serialize, SerializeMap, Serializer};
 
     use super::ConnectionEvent;
-    use crate::node::Enode;
-    use crate::setup::FailureInfo;
+    use crate::node::{Enode, NodeId};
+    use crate::peer::CapabilityInfo;
+    use crate::setup::{FailureInfo, SetupError};
     use crate::time::millis;
 
     impl Serialize for ConnectionEvent {
@@ -117,8 +119,8 @@ mod json {
                     FailureInfo::from(error)
                 }
                 Self::InboundRejected { addr, cause } => {
-                    map.serialize_entry("event", "inbound_rejected")?;
-                    map.serialize_entry("addr", addr)?;
+                    let remote = (*addr, None, None);
+                    about_remote(&mut map, "inbound_rejected", remote, None)?;
                     FailureInfo::of_text(cause.to_string())
                 }
                 Self::InboundFailed {
@@ -127,10 +129,8 @@ mod json {
                     claimed,
                     error,
                 } => {
-                    map.serialize_entry("event", "inbound_failed")?;
-                    map.serialize_entry("node_id", id)?;
-                    map.serialize_entry("claimed_id", claimed)?;
-                    map.serialize_entry("addr", addr)?;
+                    let remote = (*addr, *id, *claimed);
+                    about_remote(&mut map, "inbound_failed", remote, Some(&**error))?;
                     FailureInfo::from(&**error)
                 }
                 Self::StaticNodeSkipped { node, error } => {
@@ -155,6 +155,27 @@ mod json {
             map.serialize_entry("error", &error)?;
             map.end()
         }
+    }
+
+    /// Writes the keys about a remote that connected: its address, and its proven and claimed id.
+    fn about_remote<M: SerializeMap>(
+        map: &mut M,
+        kind: &str,
+        (addr, id, claimed): (SocketAddr, Option<NodeId>, Option<NodeId>),
+        error: Option<&SetupError>,
+    ) -> Result<(), M::Error> {
+        let capabilities = match error {
+            Some(SetupError::NothingShared { theirs, .. }) => {
+                let theirs = theirs.iter().map(CapabilityInfo::from);
+                Some(theirs.collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        map.serialize_entry("event", kind)?;
+        map.serialize_entry("addr", &addr)?;
+        map.serialize_entry("node_id", &id)?;
+        map.serialize_entry("claimed_id", &claimed)?;
+        map.serialize_entry("capabilities", &capabilities)
     }
 
     fn about_node<M: SerializeMap>(map: &mut M, kind: &str, node: &Enode) -> Result<(), M::Error> {

@@ -156,6 +156,7 @@ fn events_have_the_keys_of_the_contract() {
         "client",
         "direction",
         "event",
+        "local_addr",
         "node_id",
         "time",
     ];

@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn each_kind_of_trouble_is_named() {
         let end = json!({
-            "error": "no answer to a Ping", "reason": null, "requested_by": "io", "unsent": 2,
+            "error": {"stage": "message", "fault": "io", "text": "no answer to a Ping"},
+            "reason": null, "requested_by": "io", "unsent": 2,
         });
         let entries = json!([
             {"at_us": 1, "event": "received", "protocol": 0, "code": 0, "size": 1000, "unread": 1},
