@@ -83,7 +83,7 @@ impl Client {
             answered.map_err(|_| self.broken(&format!("no answer within {DEADLINE:?}")))??;
         match serde_json::from_str(&answer) {
             Ok(Answer::Ok(result)) => Ok(result),
-            Ok(Answer::Error(error)) => Err(Failure::because(error)),
+            Ok(Answer::Error(error)) => Err(Failure::because(error.text)),
             Err(error) => Err(self.broken(&error)),
         }
     }

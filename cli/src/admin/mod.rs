@@ -26,7 +26,7 @@
 //! | `{"command":"reconfigure","settings":{"max_peers":10}}` | the same: all these settings change, or none |
 //! | `{"command":"log-level","filter":"peermux=debug"}` | the same: the filter of the log changes |
 //! | `{"command":"stop"}` | `{"ok":null}`; the connection closes when the node has ended |
-//! | anything else, or a failure | `{"error":"…"}`, one sentence |
+//! | anything else, or a failure | `{"error":{"text":"…"}}`, a [`FailureInfo`](peermux::setup::FailureInfo) with one sentence |
 //!
 //! An `enode` is an enode URL or a node record (`enr:`). A `node` is one of these, or a node id in
 //! 64 hexadecimal digits. A `target` is a `node` or an IP address. `kept` says whether a change

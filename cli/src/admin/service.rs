@@ -126,7 +126,7 @@ async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallib
 /// Nothing was written to the connection yet, so the line should fit. If it does not, the client
 /// only sees the connection close.
 fn refuse(stream: &UnixStream) {
-    let refusal = Answer::<()>::Error(format!("{CLIENTS} connections are served already"));
+    let refusal = Answer::<()>::failed(format!("{CLIENTS} connections are served already"));
     if let Ok(line) = line(&refusal) {
         let _ = stream.try_write(&line);
     }
@@ -201,9 +201,9 @@ async fn in_node<T: Send + 'static>(
     let limited = async move { timeout(DEADLINE, task).await };
     match context.runtime.spawn(limited).await {
         Ok(Ok(Ok(answer))) => Answer::Ok(answer),
-        Ok(Ok(Err(error))) => Answer::Error(error),
-        Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
-        Err(error) => Answer::Error(error.to_string()),
+        Ok(Ok(Err(error))) => Answer::failed(error),
+        Ok(Err(_)) => Answer::failed(format!("not done within {DEADLINE:?}")),
+        Err(error) => Answer::failed(error.to_string()),
     }
 }
 
@@ -226,7 +226,7 @@ async fn send_peers(to: &mut (impl AsyncWrite + Unpin), server: &Server) -> io::
 }
 
 fn refusal(error: &impl ToString) -> Answer<()> {
-    Answer::Error(error.to_string())
+    Answer::failed(error.to_string())
 }
 
 async fn send(to: &mut (impl AsyncWrite + Unpin), answer: &impl Serialize) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::fmt;
 
 use peermux::Enode;
 use peermux::server::BanInfo;
+use peermux::setup::FailureInfo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -117,8 +118,15 @@ impl From<Change> for Request {
 pub enum Answer<T> {
     /// The result.
     Ok(T),
-    /// The reason why there is no result, in one sentence.
-    Error(String),
+    /// The reason why there is no result. Its text is one sentence.
+    Error(FailureInfo),
+}
+
+impl<T> Answer<T> {
+    /// Makes the answer to a request that failed.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self::Error(FailureInfo::of_text(why))
+    }
 }
 
 /// The answer to a [`Change`].

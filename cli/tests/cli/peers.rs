@@ -437,12 +437,12 @@ fn lines_of_json_are_answered_in_their_order() {
         "",
     ] {
         let answer = ask(&mut admin, bad);
-        let error = answer["error"].as_str().expect("an error");
+        let error = answer["error"]["text"].as_str().expect("an error");
         assert!(error.starts_with("not a request: "), "{error}");
     }
     let itself = json!({ "command": "add", "enode": node.enode });
     let answer = ask(&mut admin, &itself.to_string());
-    let error = answer["error"].as_str().expect("an error");
+    let error = answer["error"]["text"].as_str().expect("an error");
     assert!(error.ends_with("is this node itself"), "{error}");
     let two = "{\"command\":\"node-info\"}\n{\"command\":\"peers\"}";
     assert_eq!(ask(&mut admin, two)["ok"]["enode"], node.enode);
@@ -456,7 +456,10 @@ fn a_line_that_is_too_long_ends_the_connection() {
     // The node must read the whole line, because unread bytes would reset the connection.
     write!(admin.get_mut(), "{}", "x".repeat(4097)).expect("the node reads");
     let told = parse(&answer(&mut admin));
-    assert_eq!(told, json!({ "error": "max line length exceeded" }));
+    assert_eq!(
+        told,
+        json!({ "error": { "text": "max line length exceeded" } })
+    );
     assert_eq!(answer(&mut admin), "");
     assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
 }
@@ -472,7 +475,7 @@ fn so_many_connections_are_served_and_no_more() {
     let told = parse(&answer(&mut refused));
     assert_eq!(
         told,
-        json!({ "error": "16 connections are served already" })
+        json!({ "error": { "text": "16 connections are served already" } })
     );
     assert_eq!(answer(&mut refused), "");
     let (line, _) = node.peers(&[]).failed();

@@ -40,7 +40,7 @@ fn check_request(line: &str) {
             assert_explained(&error);
             let text = error.to_string();
             assert_eq!(withhold_keys(&text), text, "it repeats a key");
-            let written = serde_json::to_string(&Answer::<()>::Error(text));
+            let written = serde_json::to_string(&Answer::<()>::failed(text));
             assert!(!written.expect("it serializes").contains('\n'));
         }
     }
