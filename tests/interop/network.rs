@@ -266,7 +266,7 @@ fn client(node: &Value) -> &str {
 /// Checks that a node was met, or refused us for lack of a free seat.
 fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     if node["outcome"] == "refused" {
-        assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");
+        assert_eq!(node["error"]["reason"]["code"], 4, "{node}");
         return;
     }
     assert_eq!(node["outcome"], "met", "{node}");

@@ -36,8 +36,9 @@ pub struct KnownNode {
     /// The round trip of a Ping, in microseconds.
     pub rtt_us: Option<u64>,
     /// The failure of the last visit, if any. It can be set although the node sent its Hello,
-    /// because the node may have disconnected later.
-    pub failure: Option<FailureInfo>,
+    /// because the node may have disconnected later. Older files name it `failure`.
+    #[serde(alias = "failure")]
+    pub error: Option<FailureInfo>,
     /// The time of the node's first answer.
     pub first_seen: Option<UnixTime>,
     /// The time of the node's last answer.
@@ -70,7 +71,7 @@ impl KnownNode {
             capabilities: Vec::new(),
             eth: None,
             rtt_us: None,
-            failure: None,
+            error: None,
             first_seen: None,
             last_seen: None,
             last_check: None,
@@ -98,7 +99,7 @@ impl KnownNode {
     /// Returns the reason in the Disconnect that the node sent, or that this side sent.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
-        self.failure.as_ref()?.reason
+        self.error.as_ref()?.reason
     }
 
     /// Records an answer.

@@ -37,7 +37,7 @@ fn nodes() -> Vec<KnownNode> {
             latest: Some(3),
         }),
         rtt_us: Some(1234),
-        failure: Some(FailureInfo::new(
+        error: Some(FailureInfo::new(
             Stage::Message,
             Fault::Remote,
             Some(DisconnectReason::TOO_MANY_PEERS),

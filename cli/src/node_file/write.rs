@@ -10,7 +10,7 @@ use super::{KnownNode, node_set};
 
 /// The columns of a CSV table.
 const COLUMNS: &str = "node_id,host,tcp,udp,client,p2p_version,capabilities,eth_version,network,\
-    genesis,fork_id,head,record_fork_id,rtt_us,outcome,stage,fault,reason_code,reason,failure,source,first_seen,\
+    genesis,fork_id,head,record_fork_id,rtt_us,outcome,stage,fault,reason_code,reason,error,source,first_seen,\
     last_seen,last_check,liveness,record";
 
 /// The form of a file.
@@ -68,7 +68,7 @@ fn row(node: &KnownNode, out: &mut impl Write) -> io::Result<()> {
     let eth = node.eth.as_ref();
     let capabilities = node.capabilities.iter().map(ToString::to_string);
     let capabilities = capabilities.collect::<Vec<_>>().join(" ");
-    let failure = node.failure.as_ref();
+    let error = node.error.as_ref();
     let fields = [
         node.node_id.to_string(),
         text(endpoint.map(|endpoint| endpoint.host.to_string())),
@@ -85,11 +85,11 @@ fn row(node: &KnownNode, out: &mut impl Write) -> io::Result<()> {
         text(node.record_fork_id.clone()),
         number(node.rtt_us),
         text(node.outcome.map(|outcome| outcome.name().to_owned())),
-        text(failure.and_then(|failure| Some(failure.stage?.to_string()))),
-        word(failure.and_then(|failure| failure.fault))?,
+        text(error.and_then(|error| Some(error.stage?.to_string()))),
+        word(error.and_then(|error| error.fault))?,
         number(node.reason().map(|reason| reason.0.into())),
         text(node.reason().map(|reason| reason.to_string())),
-        text(failure.map(|failure| failure.text.clone())),
+        text(error.map(|error| error.text.clone())),
         word(Some(node.source))?,
         time(node.first_seen),
         time(node.last_seen),

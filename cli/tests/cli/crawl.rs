@@ -180,7 +180,7 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     assert_eq!(status["fork_id"], *told.fork_id.to_string());
     let refused = of(&full);
     assert_eq!(refused["outcome"], "refused", "{refused}");
-    assert_eq!(refused["failure"]["reason"]["code"], 4, "{refused}");
+    assert_eq!(refused["error"]["reason"]["code"], 4, "{refused}");
     assert!(refused["client"].is_null() && refused["last_seen"].is_string());
     assert_eq!(of(&dead)["outcome"], "connection_refused");
     assert!(of(&dead)["first_seen"].is_null());

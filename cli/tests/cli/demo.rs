@@ -11,7 +11,7 @@ fn programs_can_follow_the_tour() {
         events.filter(|event| event["event"] == kind).collect()
     };
 
-    let names: Vec<_> = of("node").iter().map(|node| &node["name"]).collect();
+    let names: Vec<_> = of("started").iter().map(|node| &node["name"]).collect();
     assert_eq!(names, ["alice", "bob", "carol"]);
 
     // The higher of two shared versions is used. The ranges of codes are sorted by name and start at 16.
@@ -47,7 +47,7 @@ fn programs_can_follow_the_tour() {
     assert!(measured.iter().all(|m| m["mb_per_s"].as_f64() > Some(0.0)));
     assert_eq!(of("slow")[0]["queued"], 64);
 
-    let drops: Vec<_> = of("peer_drop")
+    let drops: Vec<_> = of("dropped")
         .into_iter()
         .map(|drop| {
             (
@@ -81,7 +81,7 @@ fn people_get_one_screen() {
 #[test]
 fn an_interrupt_ends_the_tour() {
     let mut demo = Peermux::start(&["demo", "--json"]);
-    demo.event("node");
+    demo.event("started");
     demo.signal(Signal::INT);
     let events = demo.ended().events();
     assert!(

@@ -33,7 +33,7 @@ fn they_are_met(foreign: &Foreign) {
     let speaks = json!([{ "name": "bench", "version": 1 }, { "name": "echo", "version": 1 }]);
     assert_eq!(node["capabilities"], speaks, "{node}");
     assert!(node["rtt_us"].is_number(), "{node}");
-    assert!(node["failure"].is_null(), "{node}");
+    assert!(node["error"].is_null(), "{node}");
 }
 
 fn a_chain_is_told(foreign: &Foreign) {

@@ -22,8 +22,10 @@ pub(super) struct Summary {
     known: usize,
     met: usize,
     refused: usize,
-    /// The number of nodes with any other outcome, including those that were not dialled.
+    /// The number of nodes with any other outcome: they were dialled in vain.
     failed: usize,
+    /// The number of nodes that were not dialled, because they cannot be or may not be.
+    not_dialled: usize,
     /// The number of nodes without an outcome: no visit to them has ended.
     not_visited: usize,
     /// The number of nodes that were not kept.
@@ -71,6 +73,7 @@ impl Summary {
             match node.outcome {
                 Some(Outcome::Met) => summary.met += 1,
                 Some(Outcome::Refused) => summary.refused += 1,
+                Some(Outcome::NotDialled) => summary.not_dialled += 1,
                 Some(_) => summary.failed += 1,
                 None => summary.not_visited += 1,
             }
@@ -103,12 +106,13 @@ impl Summary {
             met,
             refused,
             failed,
+            not_dialled,
             not_visited,
             seconds,
             ..
         } = self;
         format!(
-            "nodes: {known} known, {met} met, {refused} refused, {failed} failed, {not_visited} not visited; {seconds} s"
+            "nodes: {known} known, {met} met, {refused} refused, {failed} failed, {not_dialled} not dialled, {not_visited} not visited; {seconds} s"
         )
     }
 }
@@ -274,7 +278,15 @@ mod tests {
 
     #[test]
     fn nodes_are_counted_by_kind_the_most_frequent_first() {
-        let mut nodes = ["8.1.0.1:1", "8.1.0.2:1", "[2001:470::1]:1", "8.1.0.4:1"].map(node);
+        let mut nodes = [
+            "8.1.0.1:1",
+            "8.1.0.2:1",
+            "[2001:470::1]:1",
+            "8.1.0.4:1",
+            "8.1.0.5:1",
+            "8.1.0.6:1",
+        ]
+        .map(node);
         for (node, client) in nodes.iter_mut().zip(["Geth/v1/x", "reth/v2", "reth/v1.9"]) {
             node.outcome = Some(Outcome::Met);
             node.client = Some(client.to_owned());
@@ -283,14 +295,16 @@ mod tests {
         }
         let full = Some(DisconnectReason::TOO_MANY_PEERS);
         let full = FailureInfo::new(Stage::Hello, Fault::Remote, full, "full");
-        nodes[1].failure = Some(full.clone());
+        nodes[1].error = Some(full.clone());
         nodes[3].outcome = Some(Outcome::Refused);
         nodes[3].record_fork_id = Some("00000001/2".to_owned());
-        nodes[3].failure = Some(full);
+        nodes[3].error = Some(full);
+        nodes[4].outcome = Some(Outcome::TimedOut);
+        nodes[5].outcome = Some(Outcome::NotDialled);
         let summary = Summary::of(&nodes, 0, Duration::from_millis(1240));
         let text = summary.to_string();
         let wanted = "\
-nodes: 4 known, 3 met, 1 refused, 0 failed, 0 not visited; 1.2 s
+nodes: 6 known, 3 met, 1 refused, 1 failed, 1 not dialled, 0 not visited; 1.2 s
 clients
       2  reth
       1  Geth
@@ -299,10 +313,12 @@ capabilities
 networks
       1  fork 00000001/2, by the record
 addresses
-      3  IPv4
+      5  IPv4
       1  IPv6
 not met, or left early
       1  left early: too many peers (0x04)
+      1  no connection in time
+      1  not dialled
       1  refused: too many peers (0x04)
 round trips
     1.50 ms the fastest, half of them up to 1.50 ms, three quarters up to 1.50 ms";

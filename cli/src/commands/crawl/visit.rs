@@ -241,7 +241,7 @@ impl Talk {
         Visited {
             outcome: Outcome::Met,
             about: Some(self.about),
-            failure: self.failure,
+            error: self.failure,
         }
     }
 }

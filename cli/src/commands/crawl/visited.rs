@@ -12,7 +12,7 @@ pub(super) struct Visited {
     pub(super) outcome: Outcome,
     pub(super) about: Option<About>,
     /// The failure, if any.
-    pub(super) failure: Option<FailureInfo>,
+    pub(super) error: Option<FailureInfo>,
 }
 
 /// The answers of a node.
@@ -38,11 +38,11 @@ impl About {
 }
 
 impl Visited {
-    pub(super) fn in_vain(outcome: Outcome, failure: FailureInfo) -> Self {
+    pub(super) fn in_vain(outcome: Outcome, error: FailureInfo) -> Self {
         Self {
             outcome,
             about: None,
-            failure: Some(failure),
+            error: Some(error),
         }
     }
 
@@ -57,7 +57,7 @@ impl Visited {
     /// dialled, only the outcome and the failure are recorded.
     pub(super) fn note(self, node: &mut KnownNode, at: UnixTime) {
         node.outcome = Some(self.outcome);
-        node.failure = self.failure;
+        node.error = self.error;
         if self.outcome == Outcome::NotDialled {
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use peermux::setup::FailureInfo;
 use peermux::{DisconnectReason, Endpoint, Enode, Peer, PeerOutcome};
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
@@ -12,11 +13,11 @@ use crate::output::{CapabilityReport, list, micros};
 
 /// A node has started.
 #[derive(Debug, Serialize)]
-#[serde(tag = "event", rename = "node")]
+#[serde(tag = "event", rename = "started")]
 pub(super) struct NodeReport {
     name: &'static str,
     enode: Enode,
-    protocols: Vec<String>,
+    capabilities: Vec<CapabilityReport>,
 }
 
 impl NodeReport {
@@ -27,7 +28,7 @@ impl NodeReport {
         Self {
             name: node.name,
             enode: node.server.enode(),
-            protocols: protocols.iter().map(ToString::to_string).collect(),
+            capabilities: protocols.iter().map(Into::into).collect(),
         }
     }
 }
@@ -37,7 +38,7 @@ impl fmt::Display for NodeReport {
         let id: String = self.enode.node_id().to_string().chars().take(8).collect();
         let addr = self.enode.endpoint().and_then(Endpoint::socket_addr);
         let addr = addr.map_or_else(String::new, |addr| addr.to_string());
-        let protocols = self.protocols.join(", ");
+        let protocols = list(&self.capabilities);
         write!(
             f,
             "   {:<6} {id}… at {addr:<16} speaks {protocols}",
@@ -108,7 +109,7 @@ pub(super) struct Throughput {
     count: u64,
     msgs_per_s: f64,
     mb_per_s: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The median, if round trips were measured.
     p50_us: Option<f64>,
 }
 
@@ -167,12 +168,16 @@ impl fmt::Display for SlowReport {
 
 /// A peer was dropped.
 #[derive(Debug, Serialize)]
-#[serde(tag = "event", rename = "peer_drop")]
+#[serde(tag = "event", rename = "dropped")]
 pub(super) struct Dropped {
     at: &'static str,
     peer: &'static str,
+    cause: &'static str,
     reason: Option<DisconnectReason>,
     requested_by: &'static str,
+    error: FailureInfo,
+    /// The explanation that people get.
+    #[serde(skip)]
     ending: String,
 }
 
@@ -181,8 +186,10 @@ impl Dropped {
         Self {
             at,
             peer,
+            cause: outcome.error.cause(),
             reason: outcome.error.reason(),
             requested_by: outcome.error.requested_by(),
+            error: (&outcome.error).into(),
             ending: explain::ending(&outcome.error),
         }
     }

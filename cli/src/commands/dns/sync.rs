@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use peermux::NodeRecord;
 use peermux::dns::{Client, Config, DnsResolver, Link, LookupError, Resolver, SyncedTree};
+use peermux::setup::FailureInfo;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,16 +39,12 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
-    Node {
-        record: &'a NodeRecord,
-    },
-    Link {
-        link: &'a Link,
-    },
-    Failed {
-        name: &'a str,
-        error: String,
-    },
+    /// A node in the list.
+    Listed { record: &'a NodeRecord },
+    /// A link to another list.
+    Link { link: &'a Link },
+    /// An entry that could not be read.
+    EntryFailed { name: &'a str, error: FailureInfo },
     Synced {
         domain: &'a str,
         seq: u64,
@@ -60,9 +57,9 @@ enum Line<'a> {
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Node { record } => record.fmt(f),
+            Self::Listed { record } => record.fmt(f),
             Self::Link { link } => link.fmt(f),
-            Self::Failed { error, .. } => write!(f, "# {error}"),
+            Self::EntryFailed { error, .. } => write!(f, "# {}", error.text),
             Self::Synced {
                 domain,
                 seq,
@@ -129,11 +126,11 @@ pub(super) async fn run(
 
 fn tell(args: &Args, synced: &SyncedTree, out: &Output) -> Result<(), Failure> {
     let failures = synced.failures();
-    let nodes = synced.nodes().iter().map(|record| Line::Node { record });
+    let nodes = synced.nodes().iter().map(|record| Line::Listed { record });
     let links = synced.links().iter().map(|link| Line::Link { link });
-    let errors = synced.errors().iter().map(|error| Line::Failed {
+    let errors = synced.errors().iter().map(|error| Line::EntryFailed {
         name: error.name(),
-        error: error.to_string(),
+        error: FailureInfo::of_text(error.to_string()),
     });
     let end = Line::Synced {
         domain: args.link.domain().as_str(),

@@ -46,7 +46,8 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
-    Record {
+    /// A TXT record of the DNS.
+    Txt {
         name: String,
         ttl: u32,
         text: String,
@@ -62,7 +63,7 @@ impl Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signed { link, seq } => write!(f, "; {link} number {seq}"),
-            Self::Record { name, ttl, text } => {
+            Self::Txt { name, ttl, text } => {
                 write!(f, "{name}. {ttl} IN TXT")?;
                 // A text can be split at any byte, because it is ASCII.
                 let mut rest = text.as_str();
@@ -87,7 +88,7 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
     let tree = Tree::new(args.seq, nodes, args.links.clone()).map_err(Failure::because)?;
     let signed = tree.sign(&key);
     let records = signed.records(&args.domain);
-    let records = records.map(|(name, text)| Line::Record {
+    let records = records.map(|(name, text)| Line::Txt {
         ttl: if name == args.domain.as_str() {
             ROOT_TTL
         } else {

@@ -93,7 +93,7 @@ impl Display for Shown {
 
 /// A record on one line.
 #[derive(Debug, Serialize)]
-#[serde(tag = "event", rename = "record")]
+#[serde(tag = "event", rename = "record_contents")]
 pub(super) struct Line {
     #[serde(flatten)]
     shown: Shown,
