@@ -349,6 +349,13 @@ mod tests {
     }
 
     #[test]
+    fn lost_lines_are_counted_as_documented() {
+        let chapter = include_str!("../../docs/json.md");
+        let documented = format!("\n{}", lost_notice(3, true, "2026-11-27T17:31:43.125Z"));
+        assert!(chapter.contains(&documented), "{documented}");
+    }
+
+    #[test]
     fn json_keeps_its_meaning_when_escaped() {
         let text = "a\u{1b}\u{9b}2J\u{7f}\u{202e}\\\"ä";
         let json = escape(serde_json::to_string(text).expect("a string"));

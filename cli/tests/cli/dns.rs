@@ -14,7 +14,7 @@ use crate::process::{Peermux, run};
 use crate::tmux::Tmux;
 
 /// The nodes in the example of EIP-1459.
-const NODES: [&str; 2] = [
+pub(crate) const NODES: [&str; 2] = [
     "enr:-HW4QOFzoVLaFJnNhbgMoDXPnOvcdVuj7pDpqRvh6BRDO68aVi5ZcjB3vzQRZH2IcLBGHzo8uUN3snqmgTiE56CH3AMBgmlkgnY0iXNlY3AyNTZrMaECC2_24YYkYHEgdzxlSNKQEnHhuNAbNlMlWJxrJxbAFvA",
     "enr:-HW4QAggRauloj2SDLtIHN1XBkvhFZ1vtf1raYQp9TBW2RD5EEawDzbtSmlXUfnaHcvwOizhVYLtr7e6vw7NAf6mTuoCgmlkgnY0iXNlY3AyNTZrMaECjrXI8TLNXU0f8cthpAMxEshUyQlK-AM0PW2wfrnacNI",
 ];
@@ -106,27 +106,19 @@ fn answer(query: &[u8], texts: &BTreeMap<String, String>) -> Vec<u8> {
 
 /// Makes a list, and returns its link and its records.
 fn tree(folder: &Folder) -> (String, BTreeMap<String, String>) {
+    list(&made(folder))
+}
+
+/// Makes a list of two nodes and a link to another list. Returns the lines of `dns tree`.
+pub(crate) fn made(folder: &Folder) -> Vec<serde_json::Value> {
     let nodes = folder.text("nodes.txt");
     let text = format!("# two\n{}\n\n  {} # the other\n", NODES[0], NODES[1]);
     fs::write(&nodes, text).expect("a file");
-    let made = run(&[
-        "dns",
-        "tree",
-        "--key",
-        KEY,
-        "--domain",
-        "n.example.org",
-        "--seq",
-        "3",
-        "--nodes",
-        &nodes,
-        "--link",
-        LINK,
-        "--json",
-    ])
-    .events();
+    let fixed = ["dns", "tree", "--key", KEY, "--domain", "n.example.org"];
+    let made = ["--seq", "3", "--nodes", &nodes, "--link", LINK, "--json"];
+    let made = run(&[&fixed[..], &made].concat()).events();
     assert_eq!(made.last().expect("lines")["seq"], 3);
-    list(&made)
+    made
 }
 
 /// Makes a list of these records, and returns its link and the records to serve.
@@ -138,7 +130,7 @@ pub(crate) fn list_of(folder: &Folder, nodes: &str) -> (String, BTreeMap<String,
 }
 
 /// Returns the link and the records in the output of `dns tree`.
-fn list(made: &[serde_json::Value]) -> (String, BTreeMap<String, String>) {
+pub(crate) fn list(made: &[serde_json::Value]) -> (String, BTreeMap<String, String>) {
     let (end, records) = made.split_last().expect("lines");
     assert_eq!(end["event"], "signed");
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();

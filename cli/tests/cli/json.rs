@@ -1,30 +1,101 @@
 //! Compares the examples in docs/json.md with real output.
+//!
+//! Each test runs the commands of some sections. Each line must have the keys of its example, and each
+//! example must have a line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
+use crate::dns::{self, NODES};
 use crate::folder::Folder;
+use crate::foreign::{closed_port, enode_at};
 use crate::process::{Ended, Peermux, parse, run};
+use crate::{discovery, process};
 
 const CHAPTER: &str = include_str!("../../../docs/json.md");
 
-/// Returns the example of each event.
-fn examples() -> BTreeMap<String, Value> {
-    let lines = CHAPTER.lines().filter(|line| line.starts_with('{'));
-    let lines = lines.map(parse);
-    lines.map(|line| (event(&line).to_owned(), line)).collect()
+/// The sections with examples, each of which is checked by a test here.
+const SECTIONS: [&str; 10] = [NODE, PEERS, WHY, PING, CHAT, CRAWL, RECORD, DNS, DEMO, KEY];
+const NODE: &str = "`peermux listen`";
+const PEERS: &str = "`peermux peers`";
+const WHY: &str = "`peermux why`";
+const PING: &str = "`peermux ping` and `bench`";
+const CHAT: &str = "`peermux chat`";
+const CRAWL: &str = "`peermux crawl`";
+const RECORD: &str = "`peermux resolve` and `record`";
+const DNS: &str = "`peermux dns`";
+const DEMO: &str = "`peermux demo`";
+const KEY: &str = "`peermux key` and `config`";
+
+/// An event whose example a unit test compares, because it would take megabytes of unread output.
+const COMPARED_ELSEWHERE: &str = "lost";
+
+/// Returns the title of each section with examples, and the examples.
+fn sections() -> Vec<(&'static str, Vec<Value>)> {
+    let sections = CHAPTER.split("\n## ").skip(1);
+    let sections = sections.map(|section| {
+        let (title, text) = section.split_once('\n').expect("a text");
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        (title, lines.map(parse).collect())
+    });
+    sections.collect()
 }
 
-fn event(line: &Value) -> &str {
-    line["event"].as_str().expect("each line has an event")
+/// Returns the kind of a line. Lines of one kind have the same keys.
+fn kind(line: &Value) -> String {
+    let event = line["event"].as_str().expect("each line has an event");
+    match (event, line["ok"].as_bool(), line["mode"].as_str()) {
+        ("result", Some(false), _) => "result of a failure".to_owned(),
+        ("result", _, Some("source")) => "result of sink".to_owned(),
+        ("result", _, Some(mode)) => format!("result of {mode}"),
+        _ => event.to_owned(),
+    }
 }
 
-/// Collects all keys, including those of inner objects, but not names of protocols or settings.
+/// Checks a failure: an object with a text, and perhaps the place of the failure in a connection.
+fn check_error(error: &Value) {
+    let Value::Object(fields) = error else {
+        assert!(error.is_null(), "not an object: {error}");
+        return;
+    };
+    let known = ["stage", "fault", "reason", "text"];
+    let unknown = fields.keys().find(|key| !known.contains(&key.as_str()));
+    assert_eq!(unknown, None, "{error}");
+    assert!(error["text"].is_string(), "{error}");
+    let one_of = |key: &str, words: &[&str]| match fields.get(key) {
+        Some(word) => words.iter().any(|known| word == known),
+        None => false,
+    };
+    let stages = [
+        "dial", "auth", "ack", "hello", "frame", "message", "protocol",
+    ];
+    let is_placed = one_of("stage", &stages) && one_of("fault", &["local", "remote", "io"]);
+    assert!(is_placed || fields.len() == 1, "{error}");
+    if let Some(reason) = fields.get("reason") {
+        assert!(!reason.is_null(), "{error}");
+        check_reason(reason);
+    }
+}
+
+/// Checks the reason in a Disconnect.
+fn check_reason(reason: &Value) {
+    if !reason.is_null() {
+        assert_eq!(process::keys(reason), ["code", "text"], "{reason}");
+        assert!(reason["code"].is_u64() && reason["text"].is_string());
+    }
+}
+
+/// Collects all keys, including those of inner objects. Checks the failures and reasons.
+///
+/// The names of protocols, settings and kinds of nodes are not keys.
 fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
     let Value::Object(fields) = line else {
         return;
     };
+    let is_ban = line["event"] == "ban";
+    let is_summary = line["event"] == "summary";
     for (key, value) in fields {
         let path = format!("{below}{key}");
         match (key.as_str(), value) {
@@ -33,14 +104,22 @@ fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
                     keys(protocol, "protocols.*.", into);
                 }
             }
-            ("settings", _) => {}
+            // The keys of these objects are names.
+            ("settings" | "left", _) => {}
+            ("clients" | "capabilities" | "networks" | "families" | "failures", _)
+                if is_summary => {}
             // Inner keys are not collected, because the value depends on the setting.
             ("value" | "default", _) => {}
             // Inner keys are not collected, because they depend on the failure.
-            ("error" | "reason", _) => {}
-            ("capabilities", Value::Array(all)) => {
+            ("error", error) => check_error(error),
+            // In a ban, this is the text of who banned.
+            ("reason", reason) if is_ban => assert!(reason.is_string(), "{line}"),
+            ("reason", reason) => check_reason(reason),
+            // The documentation of the library describes the entries of recordings.
+            ("entries", _) if line["event"] == "recording" => {}
+            ("capabilities" | "entries", Value::Array(all)) => {
                 for one in all {
-                    keys(one, "capabilities.*.", into);
+                    keys(one, &format!("{key}.*."), into);
                 }
             }
             _ => keys(value, &format!("{path}."), into),
@@ -55,11 +134,59 @@ fn keys_of(line: &Value) -> BTreeSet<String> {
     all
 }
 
-/// Returns lines of all kinds, from real nodes.
-fn real_lines() -> Vec<Value> {
+/// Compares lines with the examples. The lines must contain each kind of line of these sections.
+fn check(titles: &[&str], lines: &[Value]) {
+    let sections = sections();
+    let all = sections.iter().flat_map(|(_, examples)| examples);
+    let examples: BTreeMap<_, _> = all.map(|example| (kind(example), example)).collect();
+    let mut seen = BTreeSet::new();
+    for line in lines {
+        let example = examples.get(&kind(line));
+        let example = example.unwrap_or_else(|| panic!("there is no example of {line}"));
+        let mut expected = keys_of(example);
+        // An empty list does not show the keys of its elements.
+        for list in ["capabilities", "entries"] {
+            if line[list].as_array().is_some_and(Vec::is_empty) {
+                expected.retain(|key| !key.starts_with(&format!("{list}.*.")));
+            }
+        }
+        assert_eq!(keys_of(line), expected, "{line}");
+        seen.insert(kind(line));
+    }
+    for title in titles {
+        let section = sections.iter().find(|(other, _)| other == title);
+        let (_, examples) = section.expect("a section");
+        let mut kinds = examples.iter().map(kind);
+        let unseen = kinds.find(|kind| kind != COMPARED_ELSEWHERE && !seen.contains(kind));
+        assert_eq!(unseen, None, "no line of {title} was like this example");
+    }
+}
+
+#[test]
+fn an_event_has_the_same_keys_in_all_sections_and_each_section_is_checked() {
+    let with_examples = sections();
+    let with_examples = with_examples
+        .iter()
+        .filter(|(_, examples)| !examples.is_empty());
+    let mut titles = Vec::new();
+    let mut kinds = BTreeMap::new();
+    for (title, examples) in with_examples {
+        titles.push(*title);
+        for example in examples {
+            let keys = keys_of(example);
+            let before = kinds.insert(kind(example), keys.clone());
+            assert!(before.is_none_or(|before| before == keys), "{example}");
+        }
+    }
+    assert_eq!(titles, SECTIONS);
+}
+
+/// Returns a node's lines when it is asked for everything over its admin socket, and the lines of the
+/// commands that ask.
+fn lines_of_a_node() -> Vec<Value> {
     let folder = Folder::new();
     let home = folder.text("home");
-    let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
+    let nobody = enode_at(([127, 0, 0, 1], 1).into());
     let (mut other, other_enode) = Peermux::listen(&[]);
     let metrics = ["--metrics", "127.0.0.1:0"];
     let arguments = ["--addr", "127.0.0.1:0", "--static", &nobody, "--json"];
@@ -95,13 +222,6 @@ fn real_lines() -> Vec<Value> {
     // The node has no free places for strangers, so it refuses the ping.
     let (_, refused) = run(&["ping", &enode, "--json"]).failed();
     lines.extend(refused.iter().map(|line| parse(line)));
-    lines.push(run(&["ping", &other_enode, "--json"]).report());
-    lines.push(run(&["key", "show", "--key", &"5e".repeat(32), "--json"]).report());
-    let file = folder.file("node.toml", "max_peers = 25\n");
-    lines.push(run(&["config", "check", &file, "--json"]).report());
-    lines.extend(run(&["config", "show", &file, "--json"]).events());
-    let bench = ["bench", "--mode", "sink", "--count", "10", "--json"];
-    lines.push(run(&bench).report());
     let why = ["why", "--data-dir", &home, "--json"];
     lines.extend(run(&why).events());
     lines.extend(run(&[&why[..], &[&id[..8]]].concat()).events());
@@ -110,23 +230,143 @@ fn real_lines() -> Vec<Value> {
     lines
 }
 
-/// A valid public key, which is a point on the curve.
-const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+/// Returns the lines of a node that rejects a connection and reads its configuration again.
+fn lines_of_a_service() -> Vec<Value> {
+    let folder = Folder::new();
+    let file = folder.file("node.toml", "exempt_local = false\n");
+    let mut node = Peermux::service(&file);
+    let mut lines = vec![node.json(), node.json()];
+    let enode = lines[0]["enode"].as_str().expect("a URL").to_owned();
+    run(&["ping", &enode]).succeeded();
+    // The second connection from one address comes too soon.
+    run(&["ping", &enode]).failed();
+    // The peer that came and left, and the rejected connection, are told in any order.
+    lines.extend((0..3).map(|_| node.json()));
+    let text = "exempt_local = false\nname = \"other\"\nmax_peers = 7\n";
+    for text in [text, "max_peers = many\n"] {
+        folder.file("node.toml", text);
+        node.signal(Signal::HUP);
+        lines.push(node.json());
+    }
+    lines.extend(node.terminated().events());
+    lines
+}
 
 #[test]
-fn each_line_has_the_keys_of_its_example() {
-    let examples = examples();
-    let mut seen = BTreeSet::new();
-    for line in real_lines() {
-        let example = examples.get(event(&line));
-        let example = example.unwrap_or_else(|| panic!("there is no example of {line}"));
-        assert_eq!(keys_of(&line), keys_of(example), "{line}");
-        seen.insert(event(&line).to_owned());
+fn a_node_and_its_admin_socket_are_as_documented() {
+    let lines = [lines_of_a_node(), lines_of_a_service()].concat();
+    check(&[NODE, PEERS, WHY], &lines);
+}
+
+#[test]
+fn keys_and_settings_are_as_documented() {
+    let folder = Folder::new();
+    let file = folder.file("node.toml", "max_peers = 25\n");
+    let mut lines = run(&["config", "show", &file, "--json"]).events();
+    lines.push(run(&["config", "check", &file, "--json"]).report());
+    lines.push(run(&["key", "show", "--key", &"5e".repeat(32), "--json"]).report());
+    check(&[KEY], &lines);
+}
+
+#[test]
+fn pings_and_measurements_are_as_documented() {
+    let (_node, enode) = Peermux::listen(&[]);
+    let mut lines = vec![run(&["ping", &enode, "--json"]).report()];
+    for mode in ["sink", "source", "echo", "handshake"] {
+        let bench = ["bench", "--mode", mode, "--count", "5", "--json"];
+        lines.push(run(&bench).report());
     }
-    let all: BTreeSet<_> = examples.into_keys().collect();
-    let unseen: Vec<_> = all.difference(&seen).collect();
-    assert!(
-        unseen.is_empty(),
-        "no line was like these examples: {unseen:?}"
-    );
+    let (_socket, closed) = closed_port();
+    let closed = enode_at(closed);
+    for command in [&["ping"][..], &["bench", "--mode", "echo"]] {
+        let (_, failed) = run(&[command, &[&closed, "--json"]].concat()).failed();
+        lines.extend(failed.iter().map(|line| parse(line)));
+    }
+    check(&[PING], &lines);
+}
+
+#[test]
+fn a_chat_is_as_documented() {
+    let listen = ["chat", "--listen", "127.0.0.1:0", "--name", "Ann", "--json"];
+    let mut ann = Peermux::start(&listen);
+    let mut lines = vec![ann.json()];
+    let enode = lines[0]["enode"].as_str().expect("a URL").to_owned();
+    let join = |name| Peermux::start(&["chat", "--dial", &enode, "--name", name, "--json"]);
+    let mut ben = join("Ben");
+    lines.extend([ann.json(), ben.json()]);
+    ben.say("one");
+    lines.push(ann.json());
+    // The line has arrived, so it is in the history of a peer that joins now.
+    let mut carl = join("Carl");
+    lines.extend([carl.json(), carl.json()]);
+    carl.end_input();
+    lines.extend(carl.ended().events());
+    // Carl came, and left.
+    lines.extend([ann.json(), ann.json()]);
+    check(&[CHAT], &lines);
+}
+
+#[test]
+fn a_crawl_is_as_documented() {
+    let (_node, enode) = Peermux::listen(&[]);
+    let (_socket, closed) = closed_port();
+    let folder = Folder::new();
+    let list = folder.file("list.txt", &format!("{}\n", enode_at(closed)));
+    let fixed = ["crawl", "--bootnode", &enode, "--discovery", "none"];
+    let crawl = [&fixed[..], &["--nodes", &list, "--json"]].concat();
+    let lines = run(&crawl).events();
+    let (summary, nodes) = lines.split_last().expect("a summary");
+    assert!(nodes.iter().any(|node| node["error"].is_object()));
+    assert_eq!(summary["failed"], 1, "{summary}");
+    check(&[CRAWL], &lines);
+}
+
+#[test]
+fn records_are_as_documented() {
+    let (_node, enode, record) = discovery::start(&["--discovery"]);
+    let found = run(&["resolve", &enode, "--json"]).report();
+    let shown = run(&["record", "show", &record, "--json"]).report();
+    let key = "5e".repeat(32);
+    let sign = ["record", "sign", "--key", &key, "--ip", "127.0.0.1"];
+    let sign = [&sign[..], &["--tcp", "1", "--udp", "1", "--json"]].concat();
+    check(&[RECORD], &[found, shown, run(&sign).report()]);
+}
+
+#[test]
+fn a_list_is_as_documented() {
+    let folder = Folder::new();
+    let mut lines = dns::made(&folder);
+    let (link, mut records) = dns::list(&lines);
+    records.retain(|_, text| text != NODES[0]);
+    let server = dns::Server::start(records);
+    let sync = ["dns", "sync", &link, "--dns-server", &server.address];
+    let (_, read) = run(&[&sync[..], &["--json"]].concat()).failed();
+    lines.extend(read.iter().map(|line| parse(line)));
+    check(&[DNS], &lines);
+}
+
+#[test]
+fn a_demo_is_as_documented() {
+    check(&[DEMO], &run(&["demo", "--json"]).events());
+}
+
+#[test]
+fn the_check_of_a_failure_sees_what_is_wrong() {
+    let reason = json!({ "code": 4, "text": "too many peers" });
+    let right = json!({ "stage": "hello", "fault": "remote", "reason": reason, "text": "full" });
+    check_error(&right);
+    check_error(&json!({ "text": "full" }));
+    let wrong = [
+        json!("full"),
+        json!({ "stage": "hello", "fault": "remote" }),
+        json!({ "stage": "hello", "text": "full" }),
+        json!({ "reason": reason, "text": "full" }),
+        json!({ "stage": "hello", "fault": "nobody", "text": "full" }),
+        json!({ "stage": "hello", "fault": "remote", "reason": 4, "text": "full" }),
+        json!({ "text": "full", "more": 1 }),
+    ];
+    for error in wrong {
+        let checked = std::panic::catch_unwind(|| check_error(&error));
+        assert!(checked.is_err(), "{error}");
+    }
 }
