@@ -185,3 +185,37 @@ mod json {
         map.serialize_entry("addr", &addr)
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::p2p::Capability;
+
+    #[test]
+    fn a_failed_connection_names_what_the_remote_speaks_if_nothing_is_shared() {
+        let addr = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let id = NodeId::from_bytes([7; 32]);
+        let error = SetupError::NothingShared {
+            ours: vec![Capability::new("echo", 1)],
+            theirs: vec![Capability::new("chat", 2)],
+        };
+        let text = error.to_string();
+        let event = ConnectionEvent::inbound_failed(addr, Remote::Proven(id), Arc::new(error));
+        let expected = json!({
+            "event": "inbound_failed",
+            "addr": "192.0.2.1:4000",
+            "node_id": id,
+            "claimed_id": null,
+            "capabilities": [{"name": "chat", "version": 2, "offset": null, "length": null}],
+            "error": {
+                "stage": "hello",
+                "fault": "local",
+                "reason": {"code": 3, "text": "useless peer"},
+                "text": text,
+            },
+        });
+        assert_eq!(serde_json::to_value(event).unwrap(), expected);
+    }
+}
