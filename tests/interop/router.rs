@@ -116,8 +116,10 @@ fn map(word: &str) {
 fn mapped_node(home: &Host, word: &str) -> (Program, String) {
     let mut node = home.run(&["listen", "--addr", "0.0.0.0:30303", "--nat", word]);
     node.event("listening");
+    let mut kind = "record";
     loop {
-        let event = node.event("record");
+        let event = node.event(kind);
+        kind = "record_changed";
         let record = event["record"].as_str().expect("a record");
         let record: NodeRecord = record.parse().expect("a record");
         let enode = record.to_enode().to_string();

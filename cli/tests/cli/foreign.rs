@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 #[cfg(all(feature = "nat", target_os = "linux"))]
 use std::net::{Ipv4Addr, UdpSocket};
 use std::net::{SocketAddr, TcpListener};
+#[cfg(all(feature = "nat", target_os = "linux"))]
+use std::sync::LazyLock;
 use std::thread;
 
 use tokio::net::TcpSocket;
@@ -62,11 +64,17 @@ pub(crate) fn web_server() -> SocketAddr {
     addr
 }
 
-/// Starts a router that speaks NAT-PMP (RFC 6886), and returns its address.
+/// Returns the address of a router that speaks NAT-PMP (RFC 6886), for all tests of this process.
 ///
 /// It maps every port to 9.8.7.6:4097. The address is on loopback, and that of no other process.
 #[cfg(all(feature = "nat", target_os = "linux"))]
 pub(crate) fn router() -> Ipv4Addr {
+    static ROUTER: LazyLock<Ipv4Addr> = LazyLock::new(start_router);
+    *ROUTER
+}
+
+#[cfg(all(feature = "nat", target_os = "linux"))]
+fn start_router() -> Ipv4Addr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let router = Ipv4Addr::new(127, 120, high, low.max(2));
     let socket = UdpSocket::bind((router, 5351)).expect("a free port");

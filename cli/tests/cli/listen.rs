@@ -112,7 +112,7 @@ fn a_record_that_changes_is_an_event_with_its_address() {
     let mut node = Peermux::start(&[&arguments[..], &["--admin", &socket, "--json"]].concat());
     node.event("listening");
     assert_eq!(keys(&node.event("record")), ["event", "record"]);
-    let mut changed = node.event("record");
+    let mut changed = node.event("record_changed");
     assert_eq!(keys(&changed), ["endpoints", "event", "record", "time"]);
     let mapped = json!([{ "ip": "9.8.7.6", "tcp": 4097, "udp": 0 }]);
     assert_eq!(changed["endpoints"], mapped);
@@ -131,7 +131,7 @@ fn a_record_that_changes_is_an_event_with_its_address() {
     let line = node.line();
     let (time, record) = line.split_once(' ').expect("a time");
     assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
-    assert!(record.starts_with("record enr:"), "{line}");
+    assert!(record.starts_with("record_changed enr:"), "{line}");
     assert!(record.ends_with(": ip 9.8.7.6, tcp 4097, udp 0"), "{line}");
 }
 

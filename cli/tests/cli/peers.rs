@@ -192,7 +192,7 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
     let request = r#"{"command":"ban","target":"192.0.2.7","seconds":0}"#;
     let told = ask(&mut node.admin(), request);
     let error = "not a request: a ban lasts at least a second";
-    assert_eq!(told, json!({ "error": error }));
+    assert_eq!(told, json!({ "error": { "text": error } }));
     let listed = node.peers(&["bans", "--json"]).report();
     assert_eq!(
         (&listed["event"], &listed["reason"]),

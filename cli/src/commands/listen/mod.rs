@@ -67,7 +67,7 @@ record. Each further line is an event, after its time:
   dial_failed         a dial failed; with the time until the next try, if there is one
   inbound_rejected    an inbound connection was closed before a byte was read
   inbound_failed      an inbound connection did not become a peer
-  record              the node's record has changed; with the addresses in it
+  record_changed      the node's record has changed; with the addresses in it
 inbound_rejected and inbound_failed are printed at most ten times in ten seconds, with the number of those
 left out. A node never waits for its output to be read: lines without room are dropped, and counted in the
 next line (lost).

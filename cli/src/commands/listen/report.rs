@@ -55,7 +55,7 @@ impl fmt::Display for OwnRecord {
 
 /// The node's own record after a change.
 #[derive(Debug, Serialize)]
-#[serde(tag = "event", rename = "record")]
+#[serde(tag = "event", rename = "record_changed")]
 pub(super) struct ChangedRecord {
     record: NodeRecord,
     endpoints: Vec<Advertised>,
@@ -71,7 +71,7 @@ impl ChangedRecord {
 impl fmt::Display for ChangedRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoints = advertised::text(&self.endpoints);
-        write!(f, "record {}: {endpoints}", self.record)
+        write!(f, "record_changed {}: {endpoints}", self.record)
     }
 }
 

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_own_record_is_described_by_its_addresses() {
         let Value::Object(what) = serde_json::json!({
-            "event": "record",
+            "event": "record_changed",
             "record": "enr:-Iq4",
             "endpoints": [{ "ip": "203.0.113.7", "tcp": 30303, "udp": 0 }],
         }) else {
