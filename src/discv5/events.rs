@@ -131,11 +131,10 @@ pub(super) async fn listen(
             }
             // The crate filters the nodes that others name, but not those that contact this node.
             Event::NodeInserted { node_id, .. } if !config.private_networks() => {
-                if let Some(service) = service.upgrade() {
-                    service
-                        .lock()
-                        .as_ref()
-                        .map(|service| expel(service, &node_id));
+                if let Some(service) = service.upgrade()
+                    && let Some(service) = service.lock().as_ref()
+                {
+                    expel(service, &node_id);
                 }
             }
             _ => {}
