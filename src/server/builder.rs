@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
-use super::checks::{Guarded, NodeStore};
+use super::checks::{Checks, Guarded, NodeStore};
 use super::nat::{Asked, Nat};
 use super::server::Server;
 use super::{Advertised, ConnectionEvent, Gateway, NodeDialer, ServerConfig, local_node};
@@ -50,8 +50,8 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) listener: Option<L>,
 }
 
-/// A function that creates the dialer once the configuration and the label of metrics are known.
-pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig, &NodeLabel) -> D + Send>;
+/// A function that creates the dialer once the checks and the label of metrics are known.
+pub(super) type DialerFor<D> = Box<dyn FnOnce(&Arc<Checks>, &NodeLabel) -> D + Send>;
 
 impl Server {
     /// Returns a builder for a node with this static key.
@@ -81,15 +81,7 @@ impl ServerBuilder {
             connection_events: None,
             parts: Vec::new(),
             metrics_label: None,
-            dialer: Box::new(|config, label| {
-                let dialer = NodeDialer::default()
-                    .with_socket_options(config.socket())
-                    .with_node_label(label.clone());
-                match config.net_restrict() {
-                    Some(networks) => dialer.with_permitted(networks.clone()),
-                    None => dialer,
-                }
-            }),
+            dialer: Box::new(NodeDialer::of_server),
             listener: None,
         }
     }

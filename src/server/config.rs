@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::checks::Seats;
@@ -87,6 +87,8 @@ settings! {
         #[serde(deserialize_with = "enodes")]
         trusted_nodes / with_trusted_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// The permitted networks, in both directions. Default: all.
+        ///
+        /// If they [change](super::Server::reconfigure), connected peers stay.
         net_restrict / with_net_restrict: Option<NetList> => &Option<NetList> = None;
         /// The maximum time of a connection's set-up, up to the second Hello. Default: 5 s.
         #[serde(with = "crate::units::duration")]
@@ -251,6 +253,26 @@ impl ServerConfig {
         Seats::new(self.max_peers, ratio)
     }
 
+    /// Returns whether an address is in the permitted networks.
+    pub(super) fn permits(&self, ip: IpAddr) -> bool {
+        let permitted = self.net_restrict.as_ref();
+        permitted.is_none_or(|networks| networks.contains(ip))
+    }
+
+    /// Returns whether an address is exempt from the limits on strangers.
+    pub(super) fn exempts(&self, ip: IpAddr) -> bool {
+        self.exempt_local && is_local(ip) || self.exempts_by_name(ip)
+    }
+
+    /// Returns whether an address is exempt only because it is local.
+    pub(super) fn exempts_as_local(&self, ip: IpAddr) -> bool {
+        self.exempt_local && is_local(ip) && !self.exempts_by_name(ip)
+    }
+
+    fn exempts_by_name(&self, ip: IpAddr) -> bool {
+        self.throttle_exempt.contains(ip) || self.whitelist.contains(ip)
+    }
+
     pub(super) fn connections(&self, target: usize) -> ConnConfig {
         ConnConfig::default()
             .with_target(target)
@@ -268,11 +290,10 @@ impl ServerConfig {
     }
 
     pub(super) fn admission(&self) -> AdmissionConfig {
-        let exempt = self.throttle_exempt.clone().with(&self.whitelist);
-        let exempt_local = self.exempt_local;
         AdmissionConfig::default()
             .with_throttle(self.throttle)
-            .with_exempt(move |ip| exempt_local && is_local(ip) || exempt.contains(ip))
+            // The server asks for addresses that are not exempt only.
+            .with_exempt(|_| false)
             .with_pending_per_network(self.pending_per_network)
             .with_setup_rate(self.setup_rate)
     }

@@ -52,8 +52,9 @@ pub enum ConnectionEvent {
     },
     /// A static node of the configuration was skipped.
     ///
-    /// The server starts without the node, because several servers may share one list of static
-    /// nodes, which then also contains the server itself.
+    /// The server runs without the node, because several servers may share one list of static nodes,
+    /// which then also contains the server itself. This event occurs at the start, and when the
+    /// configuration [changes](super::Server::reconfigure).
     StaticNodeSkipped {
         /// The node.
         node: Enode,

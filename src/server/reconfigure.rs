@@ -10,20 +10,21 @@ pub(super) async fn reconfigure(
 ) -> Result<(), ReconfigureError> {
     new.check()?;
     {
-        let mut config = shared.config.lock();
+        let checks = &shared.checks;
+        let mut config = checks.config.lock();
         if let Some(setting) = fixed(&config, &new) {
             return Err(ReconfigureError::Fixed { setting });
         }
         // The memory limits are set first, since only this step can reject a value.
         shared.options.budget().set_limits(new.memory())?;
-        let checks = &shared.checks;
-        checks.peers.set_seats(new.seats(checks.has_source));
+        let seats = new.seats(checks.has_source);
+        checks.peers.set_limits(seats, new.whitelist().clone());
         checks.admission.set_config(new.admission());
-        *checks.ban_above.lock() = (new.ban_above(), new.ban_time());
+        checks.set_known(config.trusted_nodes(), &new);
         shared.slots.set_limit(new.max_pending());
         *config = new;
     }
-    let taken_on = shared.static_nodes.limits_changed().await;
+    let taken_on = shared.static_nodes.config_changed().await;
     taken_on.map_err(|_| ReconfigureError::Stopped)
 }
 
@@ -35,9 +36,8 @@ fn fixed(old: &ServerConfig, new: &ServerConfig) -> Option<&'static str> {
         };
     }
     let all = differing!(
-        name listen advertise no_dial static_nodes trusted_nodes net_restrict setup_timeout
-        redial_gap backoff probe_interval throttle_exempt exempt_local whitelist event_capacity
-        message_events socket peer
+        name listen advertise no_dial setup_timeout redial_gap backoff probe_interval
+        event_capacity message_events socket peer
     );
     let mut differing = all.into_iter().filter(|(_, differs)| *differs);
     differing.next().map(|(setting, _)| setting)

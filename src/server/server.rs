@@ -265,10 +265,10 @@ impl Server {
     /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> ServerConfig {
-        self.shared.config.lock().clone()
+        self.shared.checks.config.lock().clone()
     }
 
-    /// Changes limits while the server runs, all of them or none:
+    /// Changes settings while the server runs, all of them or none:
     ///
     /// | settings | effect |
     /// |---|---|
@@ -277,9 +277,22 @@ impl Server {
     /// | `max_dials`, `dial_timeout`, `dial_rate` | dials that begin from now on |
     /// | `memory` | the memory that may be held from now on; see [`NodeBudget::set_limits`] |
     /// | `ban_above`, `ban_time` | bans by [`Peer::penalise`] from now on |
+    /// | `net_restrict` | connections that are accepted and nodes that are dialled from now on; connected peers stay |
+    /// | `whitelist` | connections from now on; connected peers are protected from eviction and bans, or no longer |
+    /// | `throttle_exempt`, `exempt_local` | connections from now on; connected peers count as before |
+    /// | `static_nodes` | new nodes are [added](Self::add_static), missing ones [removed](Self::remove_static) |
+    /// | `trusted_nodes` | new nodes are [trusted](Self::trust), missing ones no longer; connected peers stay |
     ///
-    /// To change static and trusted nodes, use [`add_static`](Self::add_static) and
-    /// [`trust`](Self::trust).
+    /// A peer outside a new `net_restrict` stays connected, as in go-ethereum; to end it, use
+    /// [`kick`](Self::kick). Once its connection has ended, it is neither accepted nor dialled. This
+    /// also applies to static nodes. They remain static, and are dialled again as soon as
+    /// `net_restrict` permits them. So are static nodes of the configuration that were
+    /// [skipped](super::ConnectionEvent::StaticNodeSkipped) because they were outside.
+    ///
+    /// A static or trusted node in both the old and the new list keeps its state, even if it was
+    /// added with another endpoint, removed or distrusted in the meantime. A new static node that
+    /// cannot be dialled is [skipped](super::ConnectionEvent::StaticNodeSkipped). This call does not
+    /// wait until removed static nodes have disconnected.
     ///
     /// ```
     /// # #[tokio::main]
@@ -296,7 +309,8 @@ impl Server {
     /// value is too small, or if the server has stopped.
     ///
     /// # Cancel safety
-    /// If the call is dropped, the limits on dials may remain unchanged until the next call.
+    /// If the call is dropped, the limits on dials and the static nodes may remain unchanged until
+    /// the next call.
     pub async fn reconfigure(&self, config: ServerConfig) -> Result<(), ReconfigureError> {
         reconfigure::reconfigure(&self.shared, config).await
     }

@@ -19,12 +19,11 @@ use super::local_node::LocalNode;
 use super::meters::ServerMeters;
 use super::recordings::Recordings;
 use super::static_nodes::StaticNodes;
-use super::{ConnectionEvent, ServerConfig, ServerFailed, ShutdownTimedOut};
+use super::{ConnectionEvent, ServerFailed, ShutdownTimedOut};
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::guarded::caught_async;
-use crate::mutex::Mutex;
 use crate::node::SecretKey;
 use crate::p2p::{DisconnectReason, Hello};
 use crate::peer::{PeerEvents, Protocol};
@@ -58,8 +57,6 @@ pub(crate) struct Shared {
     pub(crate) setup_timeout: Duration,
     /// The slots for inbound connections in set-up.
     pub(crate) slots: Slots,
-    /// The settings in force.
-    pub(crate) config: Mutex<ServerConfig>,
     pub(crate) legacy: Legacy,
     pub(crate) options: PeerOptions,
     pub(crate) events: PeerEvents,

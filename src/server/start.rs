@@ -9,7 +9,6 @@ use rand::RngExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::either::Either;
-use tracing::{debug, warn};
 
 use super::accept::{SlotListener, Slots, SocketListener};
 use super::builder::ServerBuilder;
@@ -26,7 +25,7 @@ use super::sampler;
 use super::server::Server;
 use super::shared::{FAREWELLS, Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
-use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
+use super::{StartError, connection, suspend};
 use crate::channel::{Meters, NodeBudget};
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -57,24 +56,20 @@ impl<D, L> ServerBuilder<D, L> {
         let seats = self.config.seats(!sources.is_empty());
         let checks = Checks {
             own,
-            peers: PeerSet::new(own, seats, self.random.fork().random()),
+            peers: PeerSet::new(
+                own,
+                seats,
+                self.config.whitelist().clone(),
+                self.random.fork().random(),
+            ),
             waiters: Waiters::default(),
             store,
             bans: Bans::default(),
             scores: Scores::default(),
-            ban_above: Mutex::new((self.config.ban_above(), self.config.ban_time())),
             has_source: !sources.is_empty(),
-            permitted: self.config.net_restrict().clone(),
-            exempt: self.config.throttle_exempt().clone(),
-            whitelist: self.config.whitelist().clone(),
-            exempt_local: self.config.exempt_local(),
+            config: Mutex::new(self.config.clone()),
             warned_of_hidden: AtomicBool::new(false),
-            known: KnownIps::new(
-                self.config
-                    .static_nodes()
-                    .iter()
-                    .chain(self.config.trusted_nodes()),
-            ),
+            known: KnownIps::default(),
             admission: Admission::new(self.config.admission()),
         };
         let dials = !sources.is_empty() && !self.config.no_dial();
@@ -249,11 +244,9 @@ where
         let hello = self.hello(&local_node.enode())?;
         let (checks, sources) = self.checks();
         let config = self.config;
-        for node in config.trusted_nodes() {
-            checks.peers.set_trusted(node.node_id(), true);
-        }
+        checks.set_known(&[], &config);
 
-        let dialer = Arc::new((self.dialer)(&config, meters.node()));
+        let dialer = Arc::new((self.dialer)(&checks, meters.node()));
         let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks), meters.clone());
         let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
@@ -308,7 +301,6 @@ where
             discv5: discovery.as_ref().and_then(|running| running.v5.clone()),
             setup_timeout: config.setup_timeout(),
             slots,
-            config: Mutex::new(config.clone()),
             legacy: self.legacy,
             options: PeerOptions::default()
                 .with_config(config.peer())
@@ -360,34 +352,11 @@ where
             spawn_service(&shared, part, ended);
         }
         let server = Server::new(Arc::clone(&shared));
-        add_static_nodes(&server, &shared, config.static_nodes()).await;
-        Ok(server)
-    }
-}
-
-/// Adds the static nodes of the configuration, and reports those that it skips.
-///
-/// An unsuitable node is only skipped, because several servers may share one list, which then also
-/// contains this server itself.
-async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
-    let seats = shared.checks.peers.seats().all;
-    if nodes.len() > seats {
-        warn!(
-            static_nodes = nodes.len(),
-            max_peers = seats,
-            "there are more static nodes than seats for peers"
-        );
-    }
-    for node in nodes {
-        let Err(error) = server.add_static(node.clone()).await else {
-            continue;
-        };
-        match &error {
-            StaticNodeError::Itself { .. } => debug!(%node, %error, "static node skipped"),
-            _ => warn!(%node, %error, "static node skipped"),
+        // Without static nodes there is nothing to wait for.
+        if !config.static_nodes().is_empty() {
+            // This call fails only if the server has already failed, which its handle reports.
+            shared.static_nodes.config_changed().await.ok();
         }
-        let node = node.clone();
-        let skipped = ConnectionEvent::StaticNodeSkipped { node, error };
-        shared.connection_events.emit(skipped);
+        Ok(server)
     }
 }

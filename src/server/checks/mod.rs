@@ -18,6 +18,7 @@ mod peer_set;
 mod scores;
 mod tie_break;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +35,9 @@ pub(crate) use peer_set::{ENDING, Inbound, PeerSet, Seat, Seats};
 pub(crate) use scores::Scores;
 pub(crate) use tie_break::{Superseded, TieBreak};
 
+use super::ServerConfig;
 use super::dial::{NodeAddr, Waiters, node_of};
-use crate::connmgr::admission::{Admission, Handshake, is_local};
+use crate::connmgr::admission::{Admission, Handshake};
 use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::ip::banned_net;
 use crate::mutex::Mutex;
@@ -57,14 +59,10 @@ pub(crate) struct Checks {
     /// The bans that the store does not keep.
     pub(crate) bans: Bans,
     pub(crate) scores: Scores,
-    /// The score above which a node is banned, and the duration of the ban.
-    pub(crate) ban_above: Mutex<(u32, Duration)>,
     /// Whether the server has a source of nodes to dial.
     pub(crate) has_source: bool,
-    pub(crate) permitted: Option<NetList>,
-    pub(crate) exempt: NetList,
-    pub(crate) whitelist: NetList,
-    pub(crate) exempt_local: bool,
+    /// The settings in force. The checks read them here, so that all settings change at once.
+    pub(crate) config: Mutex<ServerConfig>,
     pub(crate) warned_of_hidden: AtomicBool,
     pub(crate) known: KnownIps,
     pub(crate) admission: Admission,
@@ -120,14 +118,31 @@ impl Checks {
     /// The dialer repeats this check with the socket's address, since a name can resolve to any
     /// address.
     pub(crate) fn check_ip(&self, ip: IpAddr) -> Result<(), Refusal> {
-        let permitted = self.permitted.as_ref();
-        if permitted.is_some_and(|networks| !networks.contains(ip)) {
+        if !self.config.lock().permits(ip) {
             Err(Refusal::Restricted)
         } else if self.is_banned_ip(ip) {
             Err(Refusal::Banned)
         } else {
             Ok(())
         }
+    }
+
+    /// Takes on the static and trusted nodes of a new configuration.
+    ///
+    /// Nodes are trusted or no longer trusted if only one of the lists has them. A node in both
+    /// lists keeps its state, which may have changed since. The addresses of all nodes in the new
+    /// configuration are known.
+    pub(crate) fn set_known(&self, trusted_before: &[Enode], new: &ServerConfig) {
+        let ids = |nodes: &[Enode]| nodes.iter().map(Enode::node_id).collect::<HashSet<_>>();
+        let (before, after) = (ids(trusted_before), ids(new.trusted_nodes()));
+        for id in before.difference(&after) {
+            self.peers.set_trusted(*id, false);
+        }
+        for id in after.difference(&before) {
+            self.peers.set_trusted(*id, true);
+        }
+        let nodes = new.static_nodes().iter().chain(new.trusted_nodes());
+        self.known.configure(nodes);
     }
 
     pub(crate) fn is_banned(&self, id: &NodeId) -> bool {
@@ -191,10 +206,13 @@ impl Checks {
     /// share such an address. For example, all programs on this machine share one. Whitelisted
     /// addresses count towards no limit.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
-        if self.whitelist.contains(ip) {
-            return Ok(None);
-        }
-        let source = (!self.is_exempt(ip)).then_some(ip);
+        let source = {
+            let config = self.config.lock();
+            if config.whitelist().contains(ip) {
+                return Ok(None);
+            }
+            (!config.exempts(ip)).then_some(ip)
+        };
         self.admission.handshake(source).map(Some)
     }
 
@@ -205,7 +223,6 @@ impl Checks {
         Inbound {
             ip,
             counted: ip.filter(|ip| !self.is_exempt(*ip)),
-            whitelisted: ip.is_some_and(|ip| self.whitelist.contains(ip)),
         }
     }
 
@@ -214,8 +231,7 @@ impl Checks {
     /// The address is then probably a proxy's, and the nodes behind the proxy escape the limits on
     /// strangers.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
-        let named = self.exempt.contains(ip) || self.whitelist.contains(ip);
-        if !self.exempt_local || ip.is_loopback() || !is_local(ip) || named {
+        if ip.is_loopback() || !self.config.lock().exempts_as_local(ip) {
             return;
         }
         let nodes = self.peers.inbound_at(ip);
@@ -230,11 +246,11 @@ impl Checks {
 
     /// Returns whether an address is whitelisted, or belongs to a static or trusted node.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
-        self.whitelist.contains(ip) || self.known.contains(ip)
+        self.config.lock().whitelist().contains(ip) || self.known.contains(ip)
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
-        self.exempt_local && is_local(ip) || self.exempt.contains(ip) || self.whitelist.contains(ip)
+        self.config.lock().exempts(ip)
     }
 }
 
@@ -250,7 +266,10 @@ impl Judge for Checks {
         }
         let score = self.scores.add(node, points);
         tracing::debug!(%node, points, score, reason, "penalised");
-        let (limit, time) = *self.ban_above.lock();
+        let (limit, time) = {
+            let config = self.config.lock();
+            (config.ban_above(), config.ban_time())
+        };
         if score > limit {
             self.scores.forget(node);
             let ip = self.peers.inbound_ip(node);
@@ -276,8 +295,12 @@ impl Filter<NodeAddr> for ChecksFilter {
         let NodeAddr::Inbound(addr) = addr else {
             return Ok(());
         };
-        checks.check_ip(addr.ip())?;
-        checks.admission.accept(addr.ip())
+        let ip = addr.ip();
+        checks.check_ip(ip)?;
+        if checks.is_exempt(ip) {
+            return Ok(());
+        }
+        checks.admission.accept(ip)
     }
 
     fn dial(&self, candidate: &Candidate<NodeAddr>) -> Result<(), Refusal> {

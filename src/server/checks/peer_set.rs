@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::NetList;
 use super::eviction::{Candidate, choose};
 use crate::connmgr::ReqId;
 use crate::connmgr::admission::is_local;
@@ -68,8 +69,6 @@ pub(crate) struct Inbound {
     pub(super) ip: Option<IpAddr>,
     /// The address that counts towards the networks' shares; `None` if the address is exempt.
     pub(super) counted: Option<IpAddr>,
-    /// Whether the peer's address is in the whitelist.
-    pub(super) whitelisted: bool,
 }
 
 impl Inbound {
@@ -91,6 +90,7 @@ struct State {
     seats: Seats,
     peers: HashMap<NodeId, Member>,
     inbound: usize,
+    whitelist: NetList,
     trusted: HashSet<NodeId>,
     statics: HashSet<NodeId>,
     /// Number of static nodes that are not connected; their seats are reserved.
@@ -111,10 +111,6 @@ struct Member {
 }
 
 impl Member {
-    fn is_whitelisted(&self) -> bool {
-        self.inbound.is_some_and(|inbound| inbound.whitelisted)
-    }
-
     /// Returns the remote address that the listener reported. If there is none, returns the remote
     /// address of the stream.
     fn ip(&self) -> Option<IpAddr> {
@@ -123,8 +119,16 @@ impl Member {
     }
 }
 
+impl State {
+    /// Returns whether an inbound connection comes from a whitelisted address.
+    fn is_whitelisted(&self, inbound: Option<Inbound>) -> bool {
+        let ip = inbound.and_then(|inbound| inbound.ip);
+        ip.is_some_and(|ip| self.whitelist.contains(ip))
+    }
+}
+
 impl PeerSet {
-    pub(crate) fn new(own: NodeId, seats: Seats, secret: u64) -> Self {
+    pub(crate) fn new(own: NodeId, seats: Seats, whitelist: NetList, secret: u64) -> Self {
         Self(Arc::new(Shared {
             own,
             secret,
@@ -132,6 +136,7 @@ impl PeerSet {
                 seats,
                 peers: HashMap::new(),
                 inbound: 0,
+                whitelist,
                 trusted: HashSet::new(),
                 statics: HashSet::new(),
                 absent: 0,
@@ -171,7 +176,8 @@ impl PeerSet {
         } else {
             taken.saturating_add(state.absent) >= seats.all
         };
-        let inbound_full = inbound.is_some_and(|inbound| !inbound.whitelisted)
+        let inbound_full = inbound.is_some()
+            && !state.is_whitelisted(inbound)
             && !is_static
             && state.inbound.saturating_sub(state.leaving.len()) >= seats.inbound;
         let crowded = !is_static && inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
@@ -215,7 +221,7 @@ impl PeerSet {
         let may_go = |member: &&Member| {
             let peer = &member.peer;
             peer.direction() == Direction::Inbound
-                && !member.is_whitelisted()
+                && !state.is_whitelisted(member.inbound)
                 && !peer.is_trusted()
                 && !peer.is_static()
                 && !state.leaving.contains(&peer.id())
@@ -322,7 +328,9 @@ impl PeerSet {
     /// Returns whether a node is trusted, or connected from a whitelisted address.
     pub(crate) fn is_no_stranger(&self, id: &NodeId) -> bool {
         let state = self.lock();
-        state.trusted.contains(id) || state.peers.get(id).is_some_and(Member::is_whitelisted)
+        let member = state.peers.get(id);
+        let from = member.and_then(|member| member.inbound);
+        state.trusted.contains(id) || state.is_whitelisted(from)
     }
 
     /// Returns the address of an inbound peer, if the transport has addresses.
@@ -345,9 +353,11 @@ impl PeerSet {
         self.lock().seats
     }
 
-    /// Changes the maximum numbers of peers. Evicts no peer.
-    pub(crate) fn set_seats(&self, seats: Seats) {
-        self.lock().seats = seats;
+    /// Changes the maximum numbers of peers, and the whitelist. Evicts no peer.
+    pub(crate) fn set_limits(&self, seats: Seats, whitelist: NetList) {
+        let mut state = self.lock();
+        state.seats = seats;
+        state.whitelist = whitelist;
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<Peer> {

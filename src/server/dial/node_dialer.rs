@@ -11,6 +11,7 @@ use crate::ip::canonical;
 use crate::metrics::NodeLabel;
 use crate::node::{Endpoint, Enode, Host};
 use crate::server::NetList;
+use crate::server::checks::Checks;
 use crate::transport::{SocketOptions, TcpTransport};
 
 /// Connects to nodes by TCP.
@@ -23,11 +24,25 @@ use crate::transport::{SocketOptions, TcpTransport};
 pub struct NodeDialer {
     options: SocketOptions,
     permitted: Option<NetList>,
+    /// The checks of the server to which the dialer belongs, if any.
+    checks: Option<Arc<Checks>>,
     routes: Arc<Routes>,
     node: NodeLabel,
 }
 
 impl NodeDialer {
+    /// Creates the dialer of a server, which connects only to addresses that pass the checks.
+    ///
+    /// `node` is the label of the metrics of its connections.
+    pub(crate) fn of_server(checks: &Arc<Checks>, node: &NodeLabel) -> Self {
+        Self {
+            options: checks.config.lock().socket(),
+            checks: Some(Arc::clone(checks)),
+            node: node.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Sets the options of the sockets.
     #[must_use]
     pub fn with_socket_options(mut self, options: SocketOptions) -> Self {
@@ -39,12 +54,6 @@ impl NodeDialer {
     #[must_use]
     pub fn with_permitted(mut self, networks: NetList) -> Self {
         self.permitted = Some(networks);
-        self
-    }
-
-    /// Sets the label of the metrics of connections.
-    pub(crate) fn with_node_label(mut self, node: NodeLabel) -> Self {
-        self.node = node;
         self
     }
 
@@ -90,6 +99,9 @@ impl NodeDialer {
         let permitted = self.permitted.as_ref();
         if permitted.is_some_and(|networks| !networks.contains(addr.ip())) {
             return Err(ConnectError::Unwanted(Refusal::Restricted));
+        }
+        if let Some(checks) = &self.checks {
+            checks.check_ip(addr.ip()).map_err(ConnectError::Unwanted)?;
         }
         let stream = TcpStream::connect(addr).await;
         let stream = stream.and_then(|stream| TcpTransport::new(stream, self.options));

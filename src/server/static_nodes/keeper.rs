@@ -1,8 +1,9 @@
 //! The task that keeps static nodes connected.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, MutexGuard};
 
+use super::configured::Configured;
 use super::{Command, Inbox, StaticNode};
 use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
@@ -17,17 +18,20 @@ const TRIES: usize = 4;
 
 /// The task that owns the static nodes, with one connection request each.
 pub(crate) struct Keeper {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     retry: RetryPolicy,
-    nodes: HashMap<NodeId, (Enode, ReqId)>,
+    pub(super) nodes: HashMap<NodeId, (Enode, ReqId)>,
+    pub(super) configured: Configured,
 }
 
 impl Keeper {
     pub(crate) fn new(shared: Arc<Shared>, retry: RetryPolicy) -> Self {
+        let configured = Configured::new(&shared.checks.config.lock());
         Self {
             shared,
             retry,
             nodes: HashMap::new(),
+            configured,
         }
     }
 
@@ -52,25 +56,27 @@ impl Keeper {
             match command {
                 None => return,
                 Some(Command::Add { node, reply }) => {
-                    reply.send(self.add(node).await).ok();
+                    let added = self.add(node).await;
+                    self.share_out().await;
+                    reply.send(added).ok();
                 }
                 Some(Command::Remove { id, reply }) => {
-                    reply.send(self.remove(id).await).ok();
-                    inbox.failures.0.lock().remove(&id);
+                    let removed = self.remove(id).await;
+                    self.share_out().await;
+                    reply.send(removed).ok();
                 }
                 Some(Command::List { reply }) => {
-                    reply.send(self.list(&inbox).await).ok();
+                    reply.send(self.list().await).ok();
                 }
-                Some(Command::Limits { reply }) => {
-                    self.limit_dials().await;
-                    self.share_out().await;
+                Some(Command::Config { reply }) => {
+                    self.apply_config().await;
                     reply.send(()).ok();
                 }
             }
         }
     }
 
-    async fn add(&mut self, node: Enode) -> Result<(), StaticNodeError> {
+    pub(super) async fn add(&mut self, node: Enode) -> Result<(), StaticNodeError> {
         let id = node.node_id();
         if node.tcp_endpoint().is_none() {
             return Err(StaticNodeError::NoEndpoint { id });
@@ -83,11 +89,11 @@ impl Keeper {
         match requested {
             Ok(request) => {
                 self.nodes.insert(id, (node, request));
+                self.configured.outside.remove(&id);
             }
             Err(_) if self.nodes.contains_key(&id) => {}
             Err(_) => self.shared.checks.peers.set_static(id, false),
         }
-        self.share_out().await;
         requested.map(drop).map_err(|error| match error {
             ManagerError::Stopped => StaticNodeError::Stopped,
             ManagerError::Refused(cause) => StaticNodeError::NotAllowed { id, cause },
@@ -124,7 +130,8 @@ impl Keeper {
         Err(ManagerError::UnknownAddress)
     }
 
-    async fn remove(&mut self, id: NodeId) -> bool {
+    pub(super) async fn remove(&mut self, id: NodeId) -> bool {
+        self.configured.outside.remove(&id);
         let Some((_, request)) = self.nodes.remove(&id) else {
             return false;
         };
@@ -137,16 +144,16 @@ impl Keeper {
         self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });
         self.shared.checks.waiters.answer(&id, &given_up);
-        self.share_out().await;
+        self.failures().remove(&id);
         true
     }
 
     /// Returns the nodes, sorted by node id.
-    async fn list(&self, inbox: &Inbox) -> Vec<StaticNode> {
+    async fn list(&self) -> Vec<StaticNode> {
         // This call fails only when the connection manager stops, which ends all requests.
         let requests = self.shared.connections.list().await.unwrap_or_default();
         let requests: HashMap<_, _> = requests.into_iter().map(|info| (info.id, info)).collect();
-        let failures = inbox.failures.0.lock();
+        let failures = self.failures();
         let describe = |(id, (node, request)): (&NodeId, &(Enode, ReqId))| {
             let connected = self.shared.checks.peers.get(id).is_some();
             let info = requests.get(request);
@@ -181,29 +188,19 @@ impl Keeper {
     ///
     /// While the connection or ban lasted, this side rejected dials of the node, which made the
     /// wait longer. These dials no longer count, but the wait after the last real attempt remains.
-    async fn reconsider(&self, id: NodeId) {
+    pub(super) async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // This call fails if the request has ended in the meantime, which does no harm.
             self.shared.connections.reconsider(*request).await.ok();
         }
     }
 
-    async fn limit_dials(&self) {
-        let (max, timeout, rate) = {
-            let config = self.shared.config.lock();
-            (
-                config.max_dials(),
-                config.dial_timeout(),
-                config.dial_rate(),
-            )
-        };
-        let connections = &self.shared.connections;
-        // This call fails only when the connection manager stops.
-        connections.set_dial_limits(max, timeout, rate).await.ok();
+    fn failures(&self) -> MutexGuard<'_, BTreeMap<NodeId, DialError>> {
+        self.shared.static_nodes.failures.0.lock()
     }
 
     /// Lets nodes from sources take the seats for dialled peers that no static node needs.
-    async fn share_out(&self) {
+    pub(super) async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
         // This call fails only when the connection manager stops, which ends all requests.

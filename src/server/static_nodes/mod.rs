@@ -1,5 +1,6 @@
 //! Static nodes, to which the server keeps connections.
 
+mod configured;
 mod info;
 mod keeper;
 
@@ -30,8 +31,8 @@ enum Command {
     List {
         reply: oneshot::Sender<Vec<StaticNode>>,
     },
-    /// The settings have changed.
-    Limits { reply: oneshot::Sender<()> },
+    /// The configuration has changed.
+    Config { reply: oneshot::Sender<()> },
 }
 
 /// Sends commands to the [`Keeper`].
@@ -46,7 +47,6 @@ pub(crate) struct StaticNodes {
 pub(crate) struct Inbox {
     commands: mpsc::Receiver<Command>,
     ended: Arc<Ended>,
-    failures: Failures,
 }
 
 /// The error of the last failed dial of each static node.
@@ -82,12 +82,11 @@ impl StaticNodes {
         let inbox = Inbox {
             commands,
             ended: Arc::clone(&ended),
-            failures: Failures::default(),
         };
         let nodes = Self {
             commands: sender,
             ended,
-            failures: inbox.failures.clone(),
+            failures: Failures::default(),
         };
         (nodes, inbox)
     }
@@ -110,11 +109,11 @@ impl StaticNodes {
         self.failures.0.lock().insert(id, error.clone());
     }
 
-    /// Applies the settings in force to the connection manager.
+    /// Applies the configuration in force to the static nodes and to the connection manager.
     ///
     /// The keeper applies the changes one by one, so that the later of two changes takes effect.
-    pub(crate) async fn limits_changed(&self) -> Result<(), StaticNodeError> {
-        self.ask(|reply| Command::Limits { reply }).await
+    pub(crate) async fn config_changed(&self) -> Result<(), StaticNodeError> {
+        self.ask(|reply| Command::Config { reply }).await
     }
 
     async fn ask<T>(

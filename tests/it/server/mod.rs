@@ -16,6 +16,7 @@ mod from_outside;
 mod lifecycle;
 mod memory;
 mod nat;
+mod networks;
 mod node_store;
 mod panics;
 mod probes;

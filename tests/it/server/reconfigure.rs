@@ -1,4 +1,4 @@
-//! Limits that change while the server runs.
+//! Settings that change while the server runs.
 
 use std::collections::VecDeque;
 
@@ -12,19 +12,25 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The settings that can change; all others are refused by name.
-const CHANGE: [&str; 12] = [
+const CHANGE: [&str; 18] = [
     "ban_above",
     "ban_time",
     "dial_rate",
     "dial_ratio",
     "dial_timeout",
+    "exempt_local",
     "max_dials",
     "max_peers",
     "max_pending",
     "memory",
+    "net_restrict",
     "pending_per_network",
     "setup_rate",
+    "static_nodes",
     "throttle",
+    "throttle_exempt",
+    "trusted_nodes",
+    "whitelist",
 ];
 
 /// Returns a configuration that differs from `config` only in this setting.
@@ -179,4 +185,95 @@ async fn the_limits_of_dials_and_set_ups_change() {
     let config = server.config().with_throttle(Duration::ZERO);
     server.reconfigure(config).await.unwrap();
     assert_eq!(come(3).await, None);
+}
+
+async fn set_static(server: &Server, nodes: &[Enode]) {
+    let config = server.config().with_static_nodes(nodes);
+    server.reconfigure(config).await.expect("it can change");
+}
+
+async fn statics(server: &Server) -> Vec<Enode> {
+    let nodes = server.static_nodes().await.unwrap().into_iter();
+    let mut nodes: Vec<_> = nodes.map(|node| node.node).collect();
+    nodes.sort_by_key(ToString::to_string);
+    nodes
+}
+
+#[tokio::test(start_paused = true)]
+async fn static_nodes_that_differ_are_added_and_removed() {
+    let (builder, mut script) = scripted();
+    let (stays, goes) = (remote().await, remote().await);
+    let (first, second) = (at(&stays, &public(1)), at(&goes, &public(2)));
+    let list = [first.clone(), second.clone()];
+    let builder = builder.configure(|config| config.with_static_nodes(list));
+    let server = builder.start().await.unwrap();
+    let mut feed = server.subscribe();
+    for _ in 0..2 {
+        let dial = next_dial(&mut script).await;
+        let remote = if *dial.addr() == first { &stays } else { &goes };
+        reach(dial, remote);
+        added(&mut feed).await;
+    }
+    let mut failures = server.subscribe_connections();
+    let third = stranger(&public(3));
+    let own = at(&server, &public(4));
+    set_static(&server, &[first.clone(), third.clone(), own.clone()]).await;
+    assert_eq!(dropped(&mut feed).await.id(), goes.id());
+    assert!(server.peer(&stays.id()).is_some());
+    assert_eq!(*next_dial(&mut script).await.addr(), third);
+    match told(&mut failures).await {
+        ConnectionEvent::StaticNodeSkipped { node, .. } => assert_eq!(node, own),
+        event => panic!("{event:?}"),
+    }
+    let mut expected = vec![first.clone(), third.clone()];
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(statics(&server).await, expected);
+
+    // A node that was removed while it was configured is not added again by another change, but by
+    // another endpoint.
+    server.remove_static(&third.node_id()).await.unwrap();
+    let config = server.config().with_max_peers(20);
+    server.reconfigure(config).await.unwrap();
+    let list = [first.clone(), third.clone()];
+    set_static(&server, &list).await;
+    assert_eq!(statics(&server).await, [first.clone()]);
+    let moved = Enode::new(*third.public_key(), public(5).parse().unwrap());
+    set_static(&server, &[first.clone(), moved.clone()]).await;
+    assert_eq!(*next_dial(&mut script).await.addr(), moved);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_are_trusted_and_distrusted_as_the_list_says() {
+    let (listener, caller) = memory_listener();
+    let (one, other) = (remote().await, remote().await);
+    let builder = Server::builder(key()).configure(|config| {
+        let list = [at(&one, &public(1))];
+        config.with_max_peers(0).with_trusted_nodes(list)
+    });
+    let server = called(builder, listener).await;
+    let own = *server.enode().public_key();
+    let visit = async |visitor: &Server| {
+        let stream = caller.call("127.0.0.1:1".parse().unwrap()).await;
+        visitor.dial_over(stream, &own).await
+    };
+    let full = DisconnectReason::TOO_MANY_PEERS;
+    visit(&one).await.expect("trusted");
+    let refused = visit(&other).await.expect_err("not trusted");
+    assert_eq!(refused.reason(), Some(full));
+    let config = server.config();
+    let config = config.with_trusted_nodes([at(&other, &public(2))]);
+    server.reconfigure(config.clone()).await.unwrap();
+    assert_eq!(server.config(), config);
+    let peer = server.peer(&one.id()).expect("it stays connected");
+    assert!(!peer.is_trusted());
+    visit(&other).await.expect("trusted now");
+    assert!(server.peer(&other.id()).expect("connected").is_trusted());
+
+    // A node in both lists stays distrusted.
+    server.distrust(other.id());
+    let config = server.config();
+    let config = config.with_trusted_nodes([at(&other, &public(2)), at(&one, &public(1))]);
+    server.reconfigure(config).await.unwrap();
+    assert!(!server.peer(&other.id()).expect("connected").is_trusted());
+    assert!(peer.is_trusted());
 }
