@@ -10,7 +10,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 
 use crate::form;
+use crate::log_filter::LogFilter;
 use crate::setting_names::{in_words, is_table, joined, unknown};
+
+/// The name of the setting for the filter of the log.
+pub const LOG_LEVEL: &str = "log_level";
 
 /// The reason why a text is not a valid configuration.
 ///
@@ -42,17 +46,27 @@ pub struct Config {
     pub server: ServerConfig,
     /// The address at which metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// The filter of the log.
+    pub log_level: Option<LogFilter>,
 }
 
 impl Config {
     /// Combines the settings of a node.
     #[must_use]
-    pub fn new(server: ServerConfig, metrics: Option<SocketAddr>) -> Self {
-        Self { server, metrics }
+    pub fn new(
+        server: ServerConfig,
+        metrics: Option<SocketAddr>,
+        log_level: Option<LogFilter>,
+    ) -> Self {
+        Self {
+            server,
+            metrics,
+            log_level,
+        }
     }
 }
 
-/// Parses TOML with the fields of [`ServerConfig`], and `metrics`.
+/// Parses TOML with the fields of [`ServerConfig`], `metrics` and `log_level`.
 ///
 /// A field that is left out keeps its default.
 ///
@@ -77,11 +91,13 @@ pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
         let start = error.span().map_or(0, |span| span.start);
         wrong(start, &in_words(error.message()))
     };
-    let table = DeTable::parse(text).map_err(of_parser)?;
+    let mut table = DeTable::parse(text).map_err(of_parser)?;
     if let Some((at, what)) = unknown_setting("", table.get_ref()) {
         return Err(wrong(at, &what));
     }
-    read(table).map_err(of_parser)
+    let log_level = log_level(table.get_mut()).map_err(|(at, what)| wrong(at, &what))?;
+    let (server, metrics) = read(table).map_err(of_parser)?;
+    Ok(Config::new(server, metrics, log_level))
 }
 
 /// Returns the position of the first unknown setting, and the error about the setting.
@@ -98,13 +114,25 @@ fn unknown_setting(within: &str, table: &DeTable<'_>) -> Option<(usize, String)>
     })
 }
 
-fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
+/// Takes the filter of the log out of the table. An error has its position, and names the setting.
+fn log_level(table: &mut DeTable<'_>) -> Result<Option<LogFilter>, (usize, String)> {
+    let Some(value) = table.remove(LOG_LEVEL) else {
+        return Ok(None);
+    };
+    let at = value.span().start;
+    let read = LogFilter::deserialize(ValueDeserializer::from(value));
+    read.map(Some)
+        .map_err(|error| (at, format!("{LOG_LEVEL}: {}", in_words(error.message()))))
+}
+
+fn read(
+    mut table: Spanned<DeTable<'_>>,
+) -> Result<(ServerConfig, Option<SocketAddr>), toml::de::Error> {
     let metrics = table.get_mut().remove("metrics");
     let metrics = metrics.map(|addr| SocketAddr::deserialize(ValueDeserializer::from(addr)));
-    Ok(Config {
-        metrics: metrics.transpose()?,
-        server: ServerConfig::deserialize(Deserializer::from(table))?,
-    })
+    let metrics = metrics.transpose()?;
+    let server = ServerConfig::deserialize(Deserializer::from(table))?;
+    Ok((server, metrics))
 }
 
 /// Returns the line and the column (in characters) of a byte, each counted from 1.

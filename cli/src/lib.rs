@@ -9,6 +9,8 @@ pub mod config;
 #[doc(hidden)]
 pub mod form;
 #[doc(hidden)]
+pub mod log_filter;
+#[doc(hidden)]
 pub mod node_file;
 #[doc(hidden)]
 pub mod request;

@@ -2,11 +2,12 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use peermux::addrbook::{Clock, SystemClock};
+use peermux_cli::log_filter::LogFilter;
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,14 @@ const FILTER: &str = "PEERMUX_LOG";
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The filter of the log, which can change.
-static CHANGEABLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static CHANGEABLE: OnceLock<Changeable> = OnceLock::new();
+
+struct Changeable {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// The filter that the environment or `-v` sets.
+    chosen: Option<LogFilter>,
+    current: Mutex<LogFilter>,
+}
 
 /// Writes the log and a command's failure to standard error, which may go unread.
 #[derive(Debug)]
@@ -48,13 +56,14 @@ impl Logs {
     /// Starts logging. The environment variable [`FILTER`] sets the filter. Without it, warnings and errors
     /// are logged, and more with each `-v`.
     pub(crate) fn start(verbose: u8, form: Form) -> Result<Self, Failure> {
-        let filter = filter(verbose)?;
+        let chosen = chosen(verbose)?;
+        let current = chosen.clone().unwrap_or_default();
         // Nothing waits for this token, because a failed write to the log has no consequence.
         let failed = CancellationToken::new();
         let notice = move |lines| lost_notice(lines, form);
         let lines = Lines::start(io::stderr(), notice, failed).map_err(Failure::because)?;
         let writer = lines.clone();
-        let (filter, handle) = reload::Layer::new(filter);
+        let (filter, handle) = reload::Layer::new(current.to_filter());
         let layer = fmt::layer()
             .with_writer(move || writer.clone())
             .with_ansi(io::stderr().is_terminal())
@@ -73,7 +82,11 @@ impl Logs {
             .with(layer)
             .init();
         // This cannot fail, because a process starts logging once.
-        let _ = CHANGEABLE.set(handle);
+        let _ = CHANGEABLE.set(Changeable {
+            handle,
+            chosen,
+            current: Mutex::new(current),
+        });
         Ok(Self { lines, form })
     }
 
@@ -88,31 +101,30 @@ impl Logs {
 }
 
 /// Changes the filter of the log.
-#[cfg(unix)]
-pub(crate) fn set_filter(text: &str) -> Result<(), String> {
-    check_levels(text)?;
-    let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
-    let handle = CHANGEABLE.get().ok_or("logging has not started")?;
-    handle.reload(filter).map_err(|error| error.to_string())
+pub(crate) fn set_filter(filter: &LogFilter) -> Result<(), String> {
+    let log = CHANGEABLE.get().ok_or("logging has not started")?;
+    // The lock is held, so that the filter of the later of two changes is also the one that is shown.
+    let mut current = lock(&log.current);
+    let changed = log.handle.reload(filter.to_filter());
+    changed.map_err(|error| error.to_string())?;
+    current.clone_from(filter);
+    Ok(())
 }
 
-/// Rejects a lone word that is no level. The filter would take it for the name of a module.
-#[cfg(unix)]
-fn check_levels(text: &str) -> Result<(), String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// Returns the filter that the environment or `-v` sets, which takes precedence over a file.
+pub(crate) fn chosen_filter() -> Option<LogFilter> {
+    CHANGEABLE.get()?.chosen.clone()
+}
 
-    let mut words = text.split(',').map(str::trim);
-    let is_wrong = |word: &&str| {
-        let is_level = LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
-        !is_level && !word.contains(['=', '[', ':'])
-    };
-    match words.find(is_wrong) {
-        Some(word) => Err(format!(
-            "{word:?} is no level: {}, or TARGET=LEVEL such as peermux=debug",
-            LEVELS.join(", ")
-        )),
-        None => Ok(()),
-    }
+/// Returns the current filter of the log.
+#[cfg(unix)]
+pub(crate) fn current_filter() -> Option<LogFilter> {
+    Some(lock(&CHANGEABLE.get()?.current).clone())
+}
+
+fn lock(filter: &Mutex<LogFilter>) -> MutexGuard<'_, LogFilter> {
+    // A panic cannot leave a change half done, because a change is one assignment.
+    filter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Formats the failure of a command for standard error.
@@ -132,21 +144,22 @@ fn json_line(level: &str, message: &str) -> String {
     format!("{line}\n")
 }
 
-fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
-    Ok(match env::var_os(FILTER) {
-        Some(filter) => {
-            let filter = EnvFilter::try_new(filter.to_string_lossy());
-            filter.map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))?
-        }
-        None => EnvFilter::new(match verbose {
-            // Warnings of the crate `discv5` are hidden, because it warns about packets of other nodes, and
-            // when it ends.
-            0 => "warn,discv5=error",
-            1 => "info,discv5=error",
-            2 => "debug",
-            _ => "trace",
-        }),
-    })
+/// Returns the filter that the environment or `-v` sets.
+fn chosen(verbose: u8) -> Result<Option<LogFilter>, Failure> {
+    let text = match env::var_os(FILTER).filter(|filter| !filter.is_empty()) {
+        Some(filter) => filter.to_string_lossy().into_owned(),
+        None => match verbose {
+            0 => return Ok(None),
+            // Warnings of the crate `discv5` are hidden, as by default.
+            1 => "info,discv5=error".to_owned(),
+            2 => "debug".to_owned(),
+            _ => "trace".to_owned(),
+        },
+    };
+    let filter = text.parse::<LogFilter>();
+    filter
+        .map(Some)
+        .map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))
 }
 
 fn lost_notice(lines: u64, form: Form) -> String {

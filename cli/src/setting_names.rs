@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use peermux::ServerConfig;
 use serde_json::Value;
 
 use crate::config::Config;
@@ -16,7 +15,7 @@ const ALIKE: f64 = 0.8;
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let mut names = Names::default();
     // Every configuration has a JSON form, so the default below is never used.
-    let defaults = serde_json::to_value(Config::new(ServerConfig::default(), None));
+    let defaults = serde_json::to_value(Config::default());
     names.add("", &defaults.unwrap_or_default());
     names
 });
@@ -122,7 +121,13 @@ mod tests {
         }
         let told = unknown("frobnicate").expect("there is none");
         assert!(told.contains("`peermux config show` lists all"), "{told}");
-        for known in ["max_peers", "memory", "memory.per_peer", "metrics"] {
+        for known in [
+            "max_peers",
+            "memory",
+            "memory.per_peer",
+            "metrics",
+            "log_level",
+        ] {
             assert_eq!(unknown(known), None);
         }
     }

@@ -1,11 +1,34 @@
 //! Changes settings of a node by their names.
 
-use peermux::ServerConfig;
+use std::collections::BTreeMap;
+
+use peermux::{Server, ServerConfig};
+use peermux_cli::config::{Config, LOG_LEVEL};
+use peermux_cli::log_filter::LogFilter;
 use peermux_cli::setting_names::{in_words, unknown};
 use serde_json::Value;
 
+use crate::logs;
+
+/// Changes settings of a running node, all of them or none.
+pub(crate) async fn reconfigure(
+    server: &Server,
+    mut settings: BTreeMap<String, Value>,
+) -> Result<(), String> {
+    let log_level = settings.remove(LOG_LEVEL).map(|value| {
+        let given = value.to_string();
+        let read = serde_json::from_value::<LogFilter>(value);
+        read.map_err(|error| wrong(LOG_LEVEL, &given, &error))
+    });
+    let log_level = log_level.transpose()?;
+    let config = changed(&server.config(), settings)?;
+    let done = server.reconfigure(config).await;
+    done.map_err(|error| error.to_string())?;
+    log_level.map_or(Ok(()), |filter| logs::set_filter(&filter))
+}
+
 /// Returns a configuration with new values for the named settings, such as `memory.per_peer`.
-pub(crate) fn changed(
+fn changed(
     config: &ServerConfig,
     settings: impl IntoIterator<Item = (String, Value)>,
 ) -> Result<ServerConfig, String> {
@@ -20,12 +43,14 @@ pub(crate) fn changed(
         *place = value;
         // Check after each setting, so that the error names the wrong setting.
         let read = serde_json::from_value(all.clone());
-        changed = read.map_err(|error| {
-            let why = in_words(&error.to_string());
-            format!("{name} = {given}: {why}")
-        })?;
+        changed = read.map_err(|error| wrong(&name, &given, &error))?;
     }
     Ok(changed)
+}
+
+/// Returns the error about a value.
+fn wrong(name: &str, given: &str, error: &serde_json::Error) -> String {
+    format!("{name} = {given}: {}", in_words(&error.to_string()))
 }
 
 /// Returns the error about a setting that a server does not have.
@@ -35,10 +60,7 @@ fn no_setting(name: &str) -> String {
 }
 
 /// Returns the settings that differ, with their values in the second configuration.
-pub(crate) fn differing(
-    old: &ServerConfig,
-    new: &ServerConfig,
-) -> serde_json::Result<Vec<(String, Value)>> {
+pub(crate) fn differing(old: &Config, new: &Config) -> serde_json::Result<Vec<(String, Value)>> {
     let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
     let Value::Object(new) = new else {
         return Ok(Vec::new());
@@ -55,10 +77,12 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let old = ServerConfig::default();
-        let new = old.clone().with_max_peers(7);
+        let old = Config::default();
+        let server = old.server.clone().with_max_peers(7);
+        let new = Config::new(server, None, Some(LogFilter::default()));
         let differs = differing(&old, &new).expect("they have a JSON form");
-        assert_eq!(differs, [("max_peers".to_owned(), json!(7))]);
+        let log_level = ("log_level".to_owned(), json!("warn,discv5=error"));
+        assert_eq!(differs, [log_level, ("max_peers".to_owned(), json!(7))]);
         assert!(
             differing(&old, &old)
                 .expect("they have a JSON form")

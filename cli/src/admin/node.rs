@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use peermux::Server;
 use peermux::server::BanInfo;
 use peermux_cli::config::Config;
+use peermux_cli::log_filter::{BadFilter, LogFilter};
 use peermux_cli::request::{Change, Changed, DiscoveryInfo, Named, Query, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use crate::bans;
 use crate::kept_nodes::KeptNodes;
 use crate::last_events::LastEvents;
 use crate::logs;
-use crate::settings::changed;
+use crate::settings::reconfigure;
 
 /// The node that requests are about.
 #[derive(Debug, Clone)]
@@ -51,7 +52,9 @@ impl Node {
                 }
             },
             Query::Config {} => {
-                serde_json::to_value(Config::new(self.server.config(), self.metrics))
+                let server = self.server.config();
+                let log_level = logs::current_filter();
+                serde_json::to_value(Config::new(server, self.metrics, log_level))
             }
             Query::Recordings {} => {
                 let all = self.server.recordings();
@@ -152,12 +155,13 @@ impl Node {
                 self.kept.is_some()
             }
             Change::Reconfigure { settings } => {
-                let config = changed(&server.config(), settings)?;
-                let done = server.reconfigure(config).await;
-                done.map_err(|error| error.to_string())?;
+                reconfigure(server, settings).await?;
                 false
             }
             Change::LogLevel { filter } => {
+                let filter: LogFilter = filter
+                    .parse()
+                    .map_err(|error: BadFilter| error.to_string())?;
                 logs::set_filter(&filter)?;
                 false
             }

@@ -49,6 +49,14 @@ fn what_is_wrong_is_named_with_its_place() {
             "line 1, column 16: ",
         ),
         ("max_peers = \n", "line 1, column 13: "),
+        (
+            "\nlog_level = \"loud\"\n",
+            "line 2, column 13: log_level: \"loud\" is no level: off, error, ",
+        ),
+        (
+            "log_level = 3\n",
+            "line 1, column 13: log_level: invalid type: integer `3`, expected a string",
+        ),
     ];
     for (text, part) in cases {
         let file = folder.file("node.toml", text);
@@ -75,13 +83,17 @@ fn a_file_is_checked_as_a_node_would() {
     let folder = Folder::new();
     let good = folder.file(
         "good.toml",
-        "max_peers = 25\nmemory.per_peer = \"64 MiB\"\n",
+        "max_peers = 25\nmemory.per_peer = \"64 MiB\"\nlog_level = \"debug\"\n",
     );
     let told = run(&["config", "check", &good, "--json"]).report();
-    assert_eq!(told["changed"], 2);
+    assert_eq!(told["changed"], 3);
     let nobody = "enode://79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
     let cases = [
         ("max_pears = 1\n", "did you mean max_peers?"),
+        (
+            "log_level = \"peermux=loud\"\n",
+            "line 1, column 13: log_level: ",
+        ),
         (
             "max_pending = 0\n",
             "max_pending is 0, but must be at least 1",
@@ -124,6 +136,8 @@ fn what_a_running_node_has_is_shown() {
         "{defaults:?}"
     );
     assert!(defaults.contains(&"# max_peers = 50".to_owned()));
+    let log_level = "# log_level = \"warn,discv5=error\"";
+    assert!(defaults.contains(&log_level.to_owned()));
     // A node without metrics shows the setting `metrics`, too.
     for lines in [&shown, &defaults] {
         assert!(

@@ -302,6 +302,24 @@ fn settings_and_logs_change_while_a_node_runs() {
         "max_peers = \"many\": invalid type: string \"many\", expected a whole number (0 or more)";
     assert_eq!(line, expected);
 
+    let networks = ["reconfigure", "net_restrict=10.0.0.0/8", "max_peers=9"];
+    node.peers(&networks).succeeded();
+    run(&["ping", &node.enode]).failed();
+    node.process.event("inbound_rejected");
+    let settings = ["reconfigure", "log_level=loud", "max_peers=8"];
+    let (line, _) = node.peers(&settings).failed();
+    assert!(
+        line.starts_with("log_level = \"loud\": \"loud\" is no level"),
+        "{line}"
+    );
+    assert_eq!(node.peers(&["info", "--json"]).report()["max_peers"], 9);
+    node.peers(&["reconfigure", "log_level=info"]).succeeded();
+    let home = node.folder.text("home");
+    let shown = run(&["config", "show", "--data-dir", &home]).succeeded();
+    for part in ["log_level = \"info\"  #", "net_restrict = \"10.0.0.0/8\""] {
+        assert!(shown.iter().any(|line| line.starts_with(part)), "{shown:?}");
+    }
+
     let told = node.peers(&["log-level", "debug"]).succeeded();
     assert_eq!(told, ["logs debug, until the node ends"]);
     run(&["ping", &node.enode]).failed();

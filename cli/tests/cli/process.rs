@@ -60,6 +60,11 @@ impl Peermux {
 
     /// Starts a node without a terminal, with a configuration file.
     pub(crate) fn service(file: &str) -> Self {
+        Self::service_with(file, &[])
+    }
+
+    /// Starts such a node with more options.
+    pub(crate) fn service_with(file: &str, options: &[&str]) -> Self {
         let arguments = [
             "listen",
             "--addr",
@@ -68,7 +73,7 @@ impl Peermux {
             "--config",
             file,
         ];
-        Self::spawn(without_terminal(&arguments))
+        Self::spawn(without_terminal(&[&arguments, options].concat()))
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {

@@ -2,7 +2,7 @@ use std::fs::OpenOptions;
 use std::process::Command;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::folder::Folder;
 use crate::process::{Ended, Peermux, command, keys, parse, run, without_terminal};
@@ -229,4 +229,146 @@ fn a_list_that_is_read_again_may_have_the_node_itself_in_it() {
     assert_eq!(reloaded["changed"], serde_json::json!(["static_nodes"]));
     assert_eq!(reloaded["left"], serde_json::json!({}));
     assert_eq!(node.terminated().code, Some(0));
+}
+
+/// A node with a data directory, whose configuration file changes.
+struct Reloading {
+    folder: Folder,
+    home: String,
+    node: Peermux,
+    enode: String,
+}
+
+impl Reloading {
+    fn start(text: &str, options: &[&str]) -> Self {
+        let folder = Folder::new();
+        let home = folder.text("home");
+        let file = folder.file("node.toml", text);
+        let options = [&["--data-dir", &home], options].concat();
+        let mut node = Peermux::service_with(&file, &options);
+        let listening = node.event("listening");
+        let enode = listening["enode"].as_str().expect("a URL").to_owned();
+        node.event("record");
+        Self {
+            folder,
+            home,
+            node,
+            enode,
+        }
+    }
+
+    /// Changes the file. Returns the names of the settings that the node has changed.
+    fn reload(&mut self, text: &str) -> Value {
+        self.folder.file("node.toml", text);
+        self.node.signal(Signal::HUP);
+        let reloaded = self.node.event("reloaded");
+        assert_eq!(reloaded["left"], json!({}), "{reloaded}");
+        reloaded["changed"].clone()
+    }
+
+    /// Returns the value of a setting of the running node.
+    fn setting(&self, name: &str) -> Value {
+        let show = ["config", "show", "--data-dir", &self.home, "--json"];
+        let all = run(&show).events().into_iter();
+        let mut found = all.filter(|setting| setting["name"] == name);
+        found.next().expect("a setting")["value"].clone()
+    }
+
+    fn peers(&self, arguments: &[&str]) -> Value {
+        let peers = ["peers", "--data-dir", &self.home, "--json"];
+        run(&[&peers, arguments].concat()).report()
+    }
+}
+
+#[test]
+fn a_list_of_trusted_nodes_that_is_read_again_counts() {
+    let key = "5e".repeat(32);
+    let shown = run(&["key", "show", "--key", &key, "--json"]).report();
+    let public = shown["public_key"].as_str().expect("a key");
+    let trusted = format!("enode://{public}@127.0.0.1:1?discport=0");
+    let list = format!("max_peers = 0\ntrusted_nodes = [{trusted:?}]\n");
+    let mut node = Reloading::start("max_peers = 0\n", &[]);
+    let enode = node.enode.clone();
+    let ping = ["ping", &enode, "--key", &key];
+    run(&ping).failed();
+    assert_eq!(node.reload(&list), json!(["trusted_nodes"]));
+    assert_eq!(node.setting("trusted_nodes"), json!([trusted]));
+    run(&ping).succeeded();
+    node.node.event("peer_add");
+    node.node.event("peer_drop");
+    // The file names the node, so it is trusted again after a restart.
+    assert_eq!(node.peers(&["distrust", &trusted])["kept"], false);
+    run(&ping).failed();
+    assert_eq!(node.reload("max_peers = 0\n"), json!(["trusted_nodes"]));
+    assert_eq!(node.setting("trusted_nodes"), json!([]));
+    assert_eq!(node.peers(&["distrust", &trusted])["kept"], true);
+    assert_eq!(node.node.terminated().code, Some(0));
+}
+
+#[test]
+fn a_list_of_static_nodes_that_is_read_again_counts() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let list = format!("static_nodes = [{enode:?}]\n");
+    let mut node = Reloading::start("", &[]);
+    assert_eq!(node.reload(&list), json!(["static_nodes"]));
+    let id = node.node.event("peer_add")["node_id"].clone();
+    assert_eq!(node.setting("static_nodes"), json!([enode]));
+    assert_eq!(node.peers(&["remove", &enode])["kept"], false);
+    let dropped = node.node.event("peer_drop");
+    assert_eq!(
+        (&dropped["node_id"], &dropped["cause"]),
+        (&id, &json!("removed"))
+    );
+    assert_eq!(node.reload(""), json!(["static_nodes"]));
+    node.peers(&["add", &enode]);
+    node.node.event("peer_add");
+    assert_eq!(node.peers(&["remove", &enode])["kept"], true);
+    node.node.event("peer_drop");
+    assert_eq!(node.node.terminated().code, Some(0));
+}
+
+#[test]
+fn networks_and_the_log_level_are_read_again() {
+    let mut node = Reloading::start("log_level = \"info\"\n", &[]);
+    let enode = node.enode.clone();
+    assert_eq!(node.setting("log_level"), "info");
+    run(&["ping", &enode]).succeeded();
+    node.node.event("peer_add");
+    node.node.event("peer_drop");
+    node.node.log("peer connected");
+    let text = "net_restrict = \"10.0.0.0/8\"\nlog_level = \"debug\"\n";
+    let changed = node.reload(text);
+    assert_eq!(changed, json!(["log_level", "net_restrict"]));
+    assert_eq!(node.setting("log_level"), "debug");
+    run(&["ping", &enode]).failed();
+    node.node.event("inbound_rejected");
+    node.node.log("DEBUG");
+    let changed = node.reload("exempt_local = false\nthrottle = \"1h\"\n");
+    let expected = ["exempt_local", "log_level", "net_restrict", "throttle"];
+    assert_eq!(changed, json!(expected));
+    assert_eq!(node.setting("log_level"), "warn,discv5=error");
+    run(&["ping", &enode]).succeeded();
+    run(&["ping", &enode]).failed();
+
+    node.folder.file("node.toml", "log_level = \"loud\"\n");
+    node.node.signal(Signal::HUP);
+    let text = loop {
+        let event = node.node.json();
+        if event["event"] == "reload_failed" {
+            break event["error"]["text"].to_string();
+        }
+    };
+    assert!(text.contains("log_level: "), "{text}");
+    assert_eq!(node.node.terminated().code, Some(0));
+}
+
+#[test]
+fn the_log_level_of_the_command_line_takes_precedence() {
+    let mut node = Reloading::start("log_level = \"off\"\n", &["-vv"]);
+    assert_eq!(node.setting("log_level"), "debug");
+    assert_eq!(node.reload("log_level = \"warn\"\n"), json!([]));
+    assert_eq!(node.setting("log_level"), "debug");
+    run(&["ping", &node.enode]).succeeded();
+    node.node.log("DEBUG");
+    assert_eq!(node.node.terminated().code, Some(0));
 }

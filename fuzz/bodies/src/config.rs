@@ -21,7 +21,11 @@ pub fn config(data: &[u8]) {
         Ok(config) => {
             let metrics = config.metrics.map(|addr| format!("metrics = \"{addr}\"\n"));
             let server = toml::to_string(&config.server).expect("it serializes");
-            let written = metrics.unwrap_or_default() + &server;
+            let log_level = config.log_level.as_ref().map(|filter| {
+                let text = toml::Value::from(filter.to_string());
+                format!("log_level = {text}\n")
+            });
+            let written = metrics.unwrap_or_default() + &log_level.unwrap_or_default() + &server;
             let again = parse(written.as_bytes());
             assert_eq!(again.as_ref(), Ok(&config), "{written}");
             RUNTIME.block_on(start(config.server));

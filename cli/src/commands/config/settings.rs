@@ -3,7 +3,8 @@
 use std::fmt;
 
 use peermux::ServerConfig;
-use peermux_cli::config::Config;
+use peermux_cli::config::{Config, LOG_LEVEL};
+use peermux_cli::log_filter::LogFilter;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -56,6 +57,12 @@ impl Settings {
             name: "metrics".to_owned(),
             value: serde_json::to_value(config.metrics).map_err(Failure::because)?,
             default: Value::Null,
+        });
+        let log_level = config.log_level.clone().unwrap_or_default();
+        settings.0.push(Setting {
+            name: LOG_LEVEL.to_owned(),
+            value: log_level.to_string().into(),
+            default: LogFilter::default().to_string().into(),
         });
         settings.0.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(settings)

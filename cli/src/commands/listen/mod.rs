@@ -15,7 +15,7 @@ use peermux::addrbook::BookConfig;
 use peermux::dns::{Client, DnsResolver, Link};
 use peermux::peer::PeerEvents;
 use peermux::server::{Advertised, Discovery, Nat, NetList};
-use peermux::{Endpoint, Enode, Node, Protocol, SecretKey, Server, ServerConfig};
+use peermux::{Endpoint, Enode, Node, Protocol, SecretKey, Server};
 use peermux_cli::config::Config;
 use peermux_cli::form;
 use peermux_protocols::bench::{self, Bench};
@@ -35,6 +35,7 @@ use crate::failure::Failure;
 use crate::kept_nodes::KeptNodes;
 use crate::keys::KeyArgs;
 use crate::last_events::LastEvents;
+use crate::logs;
 use crate::metrics::Serving;
 use crate::networks::Network;
 use crate::node;
@@ -89,9 +90,10 @@ A configuration file is TOML, for example
   redial_gap = \"35s\"
   peer.stall_limit = \"6s\"
   memory.per_peer = \"32 MiB\"
-Its fields are those of ServerConfig in the library's documentation, and metrics, like --metrics. Without
-a terminal SIGHUP reads it again: limits and lists of nodes change at once, and the line (reloaded) names
-the settings that need a restart.";
+Its fields are those of ServerConfig in the library's documentation, metrics, like --metrics, and
+log_level, like `peermux peers log-level` (-v and PEERMUX_LOG take precedence). Without a terminal SIGHUP
+reads it again: limits, networks, lists of nodes and the log level change at once, and the line (reloaded)
+names the settings that need a restart.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("lists_of_nodes").multiple(true))]
@@ -226,13 +228,17 @@ impl Args {
     /// Returns the configuration in the file, as overridden by options.
     async fn config(&self) -> Result<Settings, Failure> {
         let Config {
-            server, metrics, ..
+            server,
+            metrics,
+            log_level,
+            ..
         } = match &self.config {
             Some(path) => config_file::read(path)?,
             None => Config::default(),
         };
         #[cfg(feature = "metrics")]
         let metrics = self.metrics.or(metrics);
+        let log_level = logs::chosen_filter().or(log_level).unwrap_or_default();
         let config = server;
         let listen = match &self.addr {
             Some(addr) => node::resolve_all(addr).await?,
@@ -253,9 +259,8 @@ impl Args {
             .with_whitelist(whitelist)
             .with_event_capacity(event_capacity);
         Ok(Settings {
-            server: config,
+            config: Config::new(config, metrics, Some(log_level)),
             listen,
-            metrics,
         })
     }
 
@@ -339,11 +344,9 @@ impl Args {
 
 /// The settings that result from the options and the configuration file.
 struct Settings {
-    server: ServerConfig,
+    config: Config,
     /// The addresses to try to listen on. The node uses the first that works.
     listen: Vec<SocketAddr>,
-    /// The address at which metrics are served.
-    metrics: Option<SocketAddr>,
 }
 
 /// A protocol that the node can speak.
@@ -391,28 +394,30 @@ pub(crate) async fn run(
         args.bootnodes = bootnodes::with_addresses(mem::take(&mut args.bootnodes)).await;
         args.config().await
     };
-    let Some(config) = stop.run_until_cancelled(reading).await else {
+    let Some(settings) = stop.run_until_cancelled(reading).await else {
         return Ok(());
     };
     let Settings {
-        server: config,
+        config,
         listen: addrs,
-        metrics,
-    } = config?;
-    let serving = match metrics {
+    } = settings?;
+    if let Some(filter) = &config.log_level {
+        logs::set_filter(filter).map_err(Failure::because)?;
+    }
+    let serving = match config.metrics {
         Some(addr) => Some(Serving::start(addr, stop.clone()).await?),
         None => None,
     };
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
-    let events = PeerEvents::new(config.event_capacity(), false);
+    let events = PeerEvents::new(config.server.event_capacity(), false);
     let feed = events.subscribe();
     let protocols = args.protocols()?;
     let dns = args.dns()?;
     let started = node::start(&addrs, || {
         let mut builder = Server::builder(key.clone())
-            .config(config.clone())
+            .config(config.server.clone())
             .nat(args.nat)
             .events(events.clone());
         let failures = builder.subscribe_connections();
@@ -449,7 +454,6 @@ pub(crate) async fn run(
         let reload = hangups.map(|hangups| reload::Reload {
             args,
             config,
-            metrics,
             hangups,
         });
         reload::run(reload, &server, &reporter)
