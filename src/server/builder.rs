@@ -50,7 +50,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) listener: Option<L>,
 }
 
-/// A function that creates the dialer once the checks and the label of metrics are known.
+/// Creates the dialer once the checks and the label of metrics are known.
 pub(super) type DialerFor<D> = Box<dyn FnOnce(&Arc<Checks>, &NodeLabel) -> D + Send>;
 
 impl Server {
