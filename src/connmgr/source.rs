@@ -10,8 +10,8 @@ use crate::guarded::caught_async;
 
 /// Finds addresses to connect to, for example from an address book or discovery.
 ///
-/// `T` is a [`Candidate`](super::Candidate) for a manager, and an [`Enode`](crate::Enode) for a
-/// [`Server`](crate::Server).
+/// `T` is a [`Candidate`](super::Candidate) for a manager. For a [`Server`](crate::Server) it is an
+/// [`Enode`](crate::Enode), a [`NodeRecord`](crate::NodeRecord) or a [`Node`](crate::Node).
 pub trait AddressSource<T>: Send + 'static {
     /// Returns the next address to try.
     ///

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::Discv5;
 use crate::connmgr::{AddressSource, DialFilter};
 use crate::guarded::caught;
-use crate::node::{Enode, NodeId, NodeRecord};
+use crate::node::{NodeId, NodeRecord};
 
 /// Number of lookups that one call makes before it returns `None`.
 const LOOKUPS: usize = 3;
@@ -54,16 +54,12 @@ impl Nodes {
     }
 }
 
-impl AddressSource<Enode> for Nodes {
-    async fn next(&mut self, filter: &DialFilter<Enode>) -> Option<Enode> {
+impl AddressSource<NodeRecord> for Nodes {
+    async fn next(&mut self, filter: &DialFilter<NodeRecord>) -> Option<NodeRecord> {
         for _ in 0..LOOKUPS {
             while let Some(record) = self.found.pop_front() {
-                let enode = record.to_enode();
-                if enode.tcp_endpoint().is_some()
-                    && self.is_wanted(&record)
-                    && filter.allows(&enode)
-                {
-                    return Some(enode);
+                if self.is_wanted(&record) && filter.allows(&record) {
+                    return Some(record);
                 }
             }
             let mut target = [0; NodeId::LENGTH];

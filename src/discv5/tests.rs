@@ -97,9 +97,9 @@ async fn nodes_find_each_other_through_a_third() {
     assert_eq!(found, Some(ben.record.clone()));
     let mut nodes = ann.discovery.nodes();
     let wanted = ben.record.node_id();
-    let filter = DialFilter::new(move |node: &crate::Enode| node.node_id() == wanted);
+    let filter = DialFilter::new(move |record: &NodeRecord| record.node_id() == wanted);
     let next = timeout(DEADLINE, nodes.next(&filter)).await.unwrap();
-    assert_eq!(next, Some(ben.record.to_enode()));
+    assert_eq!(next, Some(ben.record.clone()));
     let unwanted = ben.record.node_id();
     let mut nodes = nodes.only(move |record| record.node_id() != unwanted);
     assert_eq!(nodes.next(&filter).await, None);

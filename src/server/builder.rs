@@ -8,13 +8,14 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::checks::{Checks, Guarded, NodeStore};
+use super::dial::nodes_of;
 use super::nat::{Asked, Nat};
 use super::server::Server;
 use super::{Advertised, ConnectionEvent, Gateway, NodeDialer, ServerConfig, local_node};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
 use crate::metrics::NodeLabel;
-use crate::node::{Enode, NodeId, NodeRecord, SecretKey};
+use crate::node::{Enode, Node, NodeId, NodeRecord, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
 use crate::rlp::Encodable;
@@ -41,7 +42,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) legacy: Legacy,
     pub(super) random: Random,
     pub(super) store: Option<Arc<dyn NodeStore>>,
-    pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
+    pub(super) sources: Vec<Box<dyn DynSource<Node>>>,
     pub(super) events: Option<PeerEvents>,
     pub(super) connection_events: Option<EventFeed<ConnectionEvent>>,
     pub(super) parts: Vec<(&'static str, BoxFuture<'static, ()>)>,
@@ -189,10 +190,16 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds a source of nodes to dial; all sources take turns.
     ///
+    /// `N` is an [`Enode`], a [`NodeRecord`], or a [`Node`], which is either. If discovery has a
+    /// filter of records, the filter also applies to the records of this source.
+    ///
     /// With a source, the server fills [a part of its seats](ServerConfig::with_dial_ratio)
     /// automatically.
-    pub fn source(mut self, source: impl AddressSource<Enode>) -> Self {
-        self.sources.push(Box::new(source));
+    pub fn source<N>(mut self, source: impl AddressSource<N>) -> Self
+    where
+        N: Into<Node> + Clone + 'static,
+    {
+        self.sources.push(nodes_of(source));
         self
     }
 

@@ -13,7 +13,7 @@ use tokio_util::either::Either;
 use super::accept::{SlotListener, Slots, SocketListener};
 use super::builder::ServerBuilder;
 use super::checks::{Bans, Checks, ChecksFilter, KnownIps, NoStore, PeerSet, Scores, TieBreak};
-use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
+use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters, nodes_of};
 #[cfg(any(feature = "discv4", feature = "discv5"))]
 use super::discovery;
 use super::local_node::{self, LocalNode, LocalNodeSettings};
@@ -28,11 +28,11 @@ use super::static_nodes::{Keeper, StaticNodes};
 use super::{StartError, connection, suspend};
 use crate::channel::{Meters, NodeBudget};
 use crate::connmgr::admission::Admission;
-use crate::connmgr::{ConnManager, Dialer, Listener};
+use crate::connmgr::{ConnManager, DialFilter, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::mutex::Mutex;
-use crate::node::{Enode, NodeRecord};
+use crate::node::{Enode, Node, NodeRecord};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
 use crate::peer::{PeerEvents, Protocol, prepare_disconnects};
 use crate::runtime;
@@ -45,12 +45,12 @@ const KNOWN: usize = 64;
 
 impl<D, L> ServerBuilder<D, L> {
     /// Creates the checks, and the mixed source of nodes to dial, if any.
-    fn checks(&mut self) -> (Arc<Checks>, Option<Mixed>) {
+    fn checks(&mut self, permitted: DialFilter<Node>) -> (Arc<Checks>, Option<Mixed>) {
         let own = self.key.public_key().node_id();
         let store = self.store.take();
         let mut sources = std::mem::take(&mut self.sources);
         if let Some(store) = &store {
-            sources.push(Box::new(Remembered(Arc::clone(store))));
+            sources.push(nodes_of(Remembered(Arc::clone(store))));
         }
         let store = store.unwrap_or_else(|| Arc::new(NoStore));
         let seats = self.config.seats(!sources.is_empty());
@@ -74,7 +74,7 @@ impl<D, L> ServerBuilder<D, L> {
         };
         let dials = !sources.is_empty() && !self.config.no_dial();
         let checks = Arc::new(checks);
-        let sources = dials.then(|| Mixed::new(sources));
+        let sources = dials.then(|| Mixed::new(sources, permitted));
         (checks, sources)
     }
 
@@ -242,7 +242,10 @@ where
         #[cfg(any(feature = "discv4", feature = "discv5"))]
         let discovery = self.start_discovery(socket, &local_node).await?;
         let hello = self.hello(&local_node.enode())?;
-        let (checks, sources) = self.checks();
+        let permitted = DialFilter::new(|_| true);
+        #[cfg(any(feature = "discv4", feature = "discv5"))]
+        let permitted = (discovery.as_ref()).map_or(permitted, discovery::Running::wanted);
+        let (checks, sources) = self.checks(permitted);
         let config = self.config;
         checks.set_known(&[], &config);
 

@@ -21,5 +21,5 @@ pub(crate) use addr::{candidate, node_of};
 pub(crate) use dialer::{ServerDialer, open};
 pub(crate) use prober::Prober;
 pub(crate) use request::{dial, dial_over};
-pub(crate) use source::{Mixed, Remembered};
+pub(crate) use source::{Mixed, Remembered, nodes_of};
 pub(crate) use waiters::Waiters;

@@ -14,11 +14,11 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::NodeAddr;
-use super::source::{Mixed, Remembered};
+use super::source::{Mixed, Remembered, nodes_of};
 use crate::addrbook::{AddressBook, AddressBookConfig, MemoryStore, SteadyClock};
 use crate::connmgr::{
-    AddressSource, ConnEvent, ConnEvents, ConnManager, ConnectError, DialFilter, Dialer, DynSource,
-    Lease, Reconnect,
+    AddressSource, ConnEvent, ConnEvents, ConnManager, ConnectError, DialFilter, Dialer, Lease,
+    Reconnect,
 };
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, SecretKey};
@@ -212,14 +212,14 @@ async fn start(network: &Shared) -> Connections {
         list: Vec::new(),
         until: Instant::now(),
     };
-    let sources: Vec<Box<dyn DynSource<Enode>>> = vec![
-        Box::new(Remembered(Arc::new(book.clone()))),
-        Box::new(Discovered(network.clone())),
-        Box::new(listed),
+    let sources = vec![
+        nodes_of(Remembered(Arc::new(book.clone()))),
+        nodes_of(Discovered(network.clone())),
+        nodes_of(listed),
     ];
     let manager = ConnManager::builder(network.clone())
         .config(ServerConfig::default().connections(TARGET))
-        .source(Mixed::new(sources))
+        .source(Mixed::new(sources, DialFilter::new(|_| true)))
         .seed(3);
     let (manager, handle, events) = manager.build().unwrap();
     tokio::spawn(async move {

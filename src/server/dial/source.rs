@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{NodeAddr, candidate};
 use crate::connmgr::{AddressSource, Answer, Candidate, DialFilter, DynSource};
-use crate::node::Enode;
+use crate::node::{Enode, Node};
 use crate::server::checks::NodeStore;
 
 /// How long to wait for a source while no other source has a node.
@@ -35,27 +36,52 @@ impl AddressSource<Enode> for Remembered {
     }
 }
 
+/// Returns a source of enodes or records as a source of nodes.
+pub(crate) fn nodes_of<N>(source: impl AddressSource<N>) -> Box<dyn DynSource<Node>>
+where
+    N: Into<Node> + Clone + 'static,
+{
+    let of = PhantomData;
+    Box::new(Nodes { source, of })
+}
+
+struct Nodes<S, N> {
+    source: S,
+    of: PhantomData<fn() -> N>,
+}
+
+impl<S: AddressSource<N>, N: Into<Node> + Clone + 'static> AddressSource<Node> for Nodes<S, N> {
+    async fn next(&mut self, wanted: &DialFilter<Node>) -> Option<Node> {
+        let wanted = wanted.clone();
+        let wanted = DialFilter::new(move |found: &N| wanted.allows(&found.clone().into()));
+        self.source.next(&wanted).await.map(Into::into)
+    }
+}
+
 /// Several sources that take turns. A waiting source does not delay the others.
 pub(crate) struct Mixed {
     /// The source with the next turn is first.
     sources: VecDeque<State>,
+    /// The nodes that may be dialled, whatever the source.
+    permitted: DialFilter<Node>,
 }
 
 enum State {
-    Idle(Box<dyn DynSource<Enode>>),
-    Asked(BoxFuture<'static, Answer<Enode>>),
+    Idle(Box<dyn DynSource<Node>>),
+    Asked(BoxFuture<'static, Answer<Node>>),
 }
 
 impl Mixed {
-    pub(crate) fn new(sources: Vec<Box<dyn DynSource<Enode>>>) -> Self {
+    pub(crate) fn new(sources: Vec<Box<dyn DynSource<Node>>>, permitted: DialFilter<Node>) -> Self {
         Self {
             sources: sources.into_iter().map(State::Idle).collect(),
+            permitted,
         }
     }
 
     /// Asks all idle sources at once, and returns the first node. If several sources have one, the
     /// source with the next turn wins. Returns `None` if there is none within [`PATIENCE`].
-    async fn any(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
+    async fn any(&mut self, wanted: &DialFilter<Node>) -> Option<Node> {
         for state in &mut self.sources {
             if let State::Idle(_) = state {
                 state.ask(wanted);
@@ -66,7 +92,7 @@ impl Mixed {
     }
 
     /// Returns `Ready(None)` once every source has reported that it has no node.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Enode>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Node>> {
         let mut waiting = false;
         for position in 0..self.sources.len() {
             let Some(state) = self.sources.get_mut(position) else {
@@ -93,7 +119,7 @@ impl Mixed {
 }
 
 impl State {
-    fn ask(&mut self, wanted: &DialFilter<Enode>) {
+    fn ask(&mut self, wanted: &DialFilter<Node>) {
         let idle = std::mem::replace(self, Self::Asked(Box::pin(std::future::pending())));
         *self = match idle {
             Self::Idle(source) => Self::Asked(source.ask(wanted.clone())),
@@ -101,7 +127,7 @@ impl State {
         };
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Enode>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Node>> {
         let Self::Asked(answer) = self else {
             return Poll::Ready(None);
         };
@@ -117,15 +143,19 @@ impl AddressSource<Candidate<NodeAddr>> for Mixed {
         &mut self,
         filter: &DialFilter<Candidate<NodeAddr>>,
     ) -> Option<Candidate<NodeAddr>> {
-        let filter = filter.clone();
-        let wanted = DialFilter::new(move |node: &Enode| {
-            node.tcp_endpoint().is_some() && filter.allows(&candidate(node))
+        let (filter, permitted) = (filter.clone(), self.permitted.clone());
+        let wanted = DialFilter::new(move |node: &Node| {
+            let enode = node.to_enode();
+            // The user's filter comes last, since it may be slow.
+            enode.tcp_endpoint().is_some()
+                && filter.allows(&candidate(&enode))
+                && permitted.allows(node)
         });
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;
             // A source that waited may return a node that is no longer wanted.
             if wanted.allows(&node) {
-                return Some(candidate(&node));
+                return Some(candidate(&node.to_enode()));
             }
         }
         None
@@ -174,9 +204,9 @@ mod tests {
         let sources = [Duration::ZERO, slow, Duration::ZERO];
         let sources = sources.into_iter().zip(1..).map(|(after, number)| {
             let (ip, port) = ([20, number, 0, 1], 0);
-            Box::new(Endless { ip, port, after }) as Box<dyn DynSource<Enode>>
+            nodes_of(Endless { ip, port, after })
         });
-        let mut mixed = Mixed::new(sources.collect());
+        let mut mixed = Mixed::new(sources.collect(), DialFilter::new(|_| true));
         let all = DialFilter::new(|_: &Candidate<NodeAddr>| true);
         let mut counts = [0; 3];
         for _ in 0..300 {

@@ -1,7 +1,6 @@
 use crate::connmgr::{AddressSource, DialFilter};
 use crate::metrics::table::DISCOVERY_FOUND;
 use crate::metrics::{Counter, NodeLabel};
-use crate::node::Enode;
 
 /// A source that counts the nodes that it finds.
 pub(super) struct Counted<S> {
@@ -16,8 +15,8 @@ impl<S> Counted<S> {
     }
 }
 
-impl<S: AddressSource<Enode>> AddressSource<Enode> for Counted<S> {
-    async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
+impl<T: Send, S: AddressSource<T>> AddressSource<T> for Counted<S> {
+    async fn next(&mut self, wanted: &DialFilter<T>) -> Option<T> {
         let node = self.source.next(wanted).await?;
         self.found.increment(1);
         Some(node)

@@ -100,10 +100,14 @@ impl Discovery {
     ///
     /// Version 4 finds nodes without their records. It requests the records before the dials, eight
     /// at a time, and skips a node for ten minutes if the node does not answer or the filter
-    /// rejects it. Nodes without a record are not dialled. The filter also applies to nodes that
-    /// the store [keeps](crate::server::NodeStore::discovered) for the next start. It does not
-    /// apply to static nodes, to nodes that the store already knew, or to your own
-    /// [sources](crate::ServerBuilder::source). If the filter panics, the node is rejected.
+    /// rejects it. Nodes that discovery finds without a record are not dialled.
+    ///
+    /// The filter also applies to nodes that the store
+    /// [keeps](crate::server::NodeStore::discovered) for the next start, and to each record that
+    /// another [source](crate::ServerBuilder::source) names, such as a list in the DNS. It does not
+    /// apply to static nodes, to nodes that the store already knew, or to nodes that a source of
+    /// your own names without a record. If the filter panics, the node is rejected. The filter may
+    /// be called several times for one node.
     ///
     /// ```
     /// # use peermux::server::Discovery;

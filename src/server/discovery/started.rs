@@ -14,7 +14,7 @@ use super::filter::RecordFilter;
 use super::socket::Bound;
 #[cfg(feature = "discv4")]
 use super::source::Walk;
-use crate::connmgr::DynSource;
+use crate::connmgr::{DialFilter, DynSource};
 #[cfg(feature = "discv4")]
 use crate::discv4::{Contact, Discv4, Discv4Builder};
 #[cfg(all(feature = "discv4", feature = "discv5"))]
@@ -24,6 +24,7 @@ use crate::discv5::{Discv5, Discv5Events, Sockets};
 use crate::metrics::NodeLabel;
 use crate::node::{Enode, Node, NodeRecord, SecretKey};
 use crate::server::StartError;
+use crate::server::dial::nodes_of;
 
 /// The running versions of discovery.
 #[derive(Default)]
@@ -160,19 +161,27 @@ impl DatagramSender for ByFamily {
 }
 
 impl Running {
+    /// Returns which nodes of all sources may be dialled: those whose record satisfies the filter,
+    /// and those that a source names without a record.
+    pub(crate) fn wanted(&self) -> DialFilter<Node> {
+        let filter = self.filter.clone();
+        DialFilter::new(move |node: &Node| match node {
+            Node::Record(record) => filter.allows(Some(record)),
+            Node::Enode(_) => true,
+        })
+    }
+
     /// Creates a source of nodes to dial for each version.
-    pub(crate) fn sources(&self, label: &NodeLabel) -> Vec<Box<dyn DynSource<Enode>>> {
-        let mut sources: Vec<Box<dyn DynSource<Enode>>> = Vec::new();
+    pub(crate) fn sources(&self, label: &NodeLabel) -> Vec<Box<dyn DynSource<Node>>> {
+        let mut sources = Vec::new();
         #[cfg(feature = "discv4")]
         if let Some(v4) = &self.v4 {
             let walk = Walk::new(v4, self.filter.clone());
-            sources.push(Box::new(Counted::new(walk, label, "v4")));
+            sources.push(nodes_of(Counted::new(walk, label, "v4")));
         }
         #[cfg(feature = "discv5")]
         if let Some(v5) = &self.v5 {
-            let filter = self.filter.clone();
-            let nodes = v5.nodes().only(move |record| filter.allows(Some(record)));
-            sources.push(Box::new(Counted::new(nodes, label, "v5")));
+            sources.push(nodes_of(Counted::new(v5.nodes(), label, "v5")));
         }
         sources
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, MemoryStore, SteadyClock};
 use peermux::discv4::{Discv4, Discv4Config};
-use peermux::dns::{Client, Domain, LookupError, Resolver, Tree};
+use peermux::dns::{Client, Domain, LookupError, Resolver, Tree, Walk};
 use peermux::server::Discovery;
 use peermux::{NodeId, NodeRecord, Peer, PeerEvent, SecretKey, Server, ServerBuilder, StartError};
 use tokio::time::{Instant, timeout};
@@ -18,19 +18,19 @@ use super::{idle, key};
 const NODES: usize = 5;
 
 /// A deadline that is long enough for anything that happens on one machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
-const LOOPBACK: SocketAddr =
+pub(super) const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-async fn start(discovery: Discovery) -> Server {
+pub(super) async fn start(discovery: Discovery) -> Server {
     let builder = Server::builder(key()).protocol(idle("found"));
     let builder = builder.listen(LOOPBACK).discovery(discovery);
     builder.start().await.expect("free ports")
 }
 
 /// Waits until a node has `wanted` peers.
-async fn has_peers(server: &Server, wanted: usize) {
+pub(super) async fn has_peers(server: &Server, wanted: usize) {
     let mut events = server.subscribe();
     let reached = async {
         while server.peers().len() < wanted {
@@ -61,7 +61,7 @@ async fn find_each_other(version: impl Fn() -> Discovery) {
     has_peers(&newcomer, NODES).await;
 }
 
-fn v4_alone() -> Discovery {
+pub(super) fn v4_alone() -> Discovery {
     Discovery::new().with_v4(fast()).with_v5(None)
 }
 
@@ -247,7 +247,7 @@ async fn an_error_names_a_port_that_is_in_use() {
 }
 
 /// The DNS texts by name, as a DNS server holds them.
-struct Zone(HashMap<String, String>);
+pub(super) struct Zone(HashMap<String, String>);
 
 impl Resolver for Zone {
     async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
@@ -256,26 +256,35 @@ impl Resolver for Zone {
     }
 }
 
-#[tokio::test]
-async fn nodes_of_a_list_in_the_dns_are_dialled() {
-    let listed = async || {
-        let builder = Server::builder(key()).protocol(idle("found"));
-        builder.listen(LOOPBACK).start().await.expect("a free port")
-    };
-    let listed = [listed().await, listed().await];
+/// Returns an endless walk through a list of these nodes.
+pub(super) fn listed(records: impl IntoIterator<Item = NodeRecord>) -> Walk<Zone> {
     let domain: Domain = "nodes.example.org".parse().unwrap();
-    let tree = Tree::new(1, listed.iter().map(Server::record), []).unwrap();
-    let tree = tree.sign(&key());
+    let tree = Tree::new(1, records, []).unwrap().sign(&key());
     let zone = Zone(tree.records(&domain).collect());
     let client = Client::builder(zone).build().unwrap();
+    client.walk([tree.link(domain)])
+}
+
+/// Starts a node that others can dial, with these entries in its record.
+pub(super) async fn silent(entries: &[(&str, u8)]) -> Server {
     let builder = Server::builder(key()).protocol(idle("found"));
-    let builder = builder.source(client.walk([tree.link(domain)]));
+    let builder = (entries.iter()).fold(builder, |builder, (key, value)| {
+        builder.record_entry(*key, value)
+    });
+    builder.listen(LOOPBACK).start().await.expect("a free port")
+}
+
+#[tokio::test]
+async fn nodes_of_a_list_in_the_dns_are_dialled() {
+    let nodes = [silent(&[]).await, silent(&[]).await];
+    let builder = Server::builder(key()).protocol(idle("found"));
+    let builder = builder.source(listed(nodes.iter().map(Server::record)));
     let server = builder.start().await.unwrap();
-    has_peers(&server, listed.len()).await;
+    has_peers(&server, nodes.len()).await;
 }
 
 /// Returns a node that takes part in discovery but never dials.
-fn found_only(key: SecretKey, discovery: Discovery) -> ServerBuilder {
+pub(super) fn found_only(key: SecretKey, discovery: Discovery) -> ServerBuilder {
     let builder = Server::builder(key).protocol(idle("found"));
     let builder = builder.listen(LOOPBACK).discovery(discovery);
     builder.configure(|config| config.with_no_dial(true))
@@ -403,55 +412,4 @@ async fn nodes_worth_keeping_are_reported_at_the_end_if_the_filter_accepts_their
     timeout(DEADLINE, recorded).await.expect("in time");
     node.shutdown(DEADLINE).await.unwrap();
     assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
-}
-
-/// Nodes with unwanted records are found first, but they are not dialled.
-async fn only_wanted_records_are_dialled(version: impl Fn() -> Discovery) {
-    let boot = found_only(key(), version()).start().await.unwrap();
-    let with_boot = || version().with_bootnodes([boot.record()]);
-    let with_shop = async |number: u8| {
-        let server = found_only(key(), with_boot()).record_entry("shop", &number);
-        let server = server.start().await.unwrap();
-        // A node that never dials does not search by version 5 on its own, so start a lookup here.
-        if let Some(v5) = server.discv5() {
-            v5.lookup(&boot.id()).await.expect("it runs");
-        }
-        server
-    };
-    let other = with_shop(2).await;
-    let picky = with_boot().with_filter(|record| record.get::<u8>("shop") == Some(1));
-    let node = start(picky).await;
-    let known = async {
-        let knows = async || match (node.discv4(), node.discv5()) {
-            (Some(v4), _) => {
-                let table = v4.table().await.unwrap();
-                table
-                    .iter()
-                    .any(|entry| entry.contact.node_id() == other.id())
-            }
-            (_, v5) => {
-                let found = v5.expect("a version runs").lookup(&other.id()).await;
-                let found = found.unwrap_or_default();
-                found.iter().any(|record| record.node_id() == other.id())
-            }
-        };
-        while !knows().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, known).await.expect("in time");
-    let wanted = with_shop(1).await;
-    has_peers(&node, 1).await;
-    let peers: Vec<_> = node.peers().iter().map(Peer::id).collect();
-    assert_eq!(peers, [wanted.id()]);
-}
-
-#[tokio::test]
-async fn only_wanted_records_are_dialled_by_version_4() {
-    only_wanted_records_are_dialled(v4_alone).await;
-}
-
-#[tokio::test]
-async fn only_wanted_records_are_dialled_by_version_5() {
-    only_wanted_records_are_dialled(|| Discovery::new().with_v4(None)).await;
 }

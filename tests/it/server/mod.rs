@@ -22,6 +22,7 @@ mod panics;
 mod probes;
 mod proxy;
 mod reconfigure;
+mod record_filter;
 mod replay;
 mod seats;
 mod services;
