@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, MemoryStore, SteadyClock};
+use peermux::connmgr::Backoff;
 use peermux::discv4::{Discv4, Discv4Config};
 use peermux::dns::{Client, Domain, LookupError, Resolver, Tree, Walk};
-use peermux::server::Discovery;
-use peermux::{NodeId, NodeRecord, Peer, PeerEvent, SecretKey, Server, ServerBuilder, StartError};
+use peermux::server::{ConnectionEvent, Discovery};
+use peermux::{
+    EventStream, NodeId, NodeRecord, Peer, PeerEvent, SecretKey, Server, ServerBuilder, StartError,
+};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -412,4 +415,73 @@ async fn nodes_worth_keeping_are_reported_at_the_end_if_the_filter_accepts_their
     timeout(DEADLINE, recorded).await.expect("in time");
     node.shutdown(DEADLINE).await.unwrap();
     assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
+}
+
+/// Waits until a peer has joined, and returns its id.
+async fn next_added(events: &mut EventStream<PeerEvent>) -> NodeId {
+    loop {
+        let event = timeout(DEADLINE, events.recv()).await.expect("in time");
+        if let PeerEvent::Added { peer } = event.expect("the node runs").expect("none is missed") {
+            return peer.id();
+        }
+    }
+}
+
+/// Bans a node by `ban`. While the ban lasts, discovery finds the node and the server does not dial
+/// it.
+async fn a_banned_node_is_found_and_not_dialled(ban: impl Fn(&Server, &Peer)) {
+    let boot = found_only(key(), v4_alone()).start().await.unwrap();
+    let with_boot = || v4_alone().with_bootnodes([boot.record()]);
+    let bad = found_only(key(), with_boot()).start().await.unwrap();
+    let builder = Server::builder(key()).protocol(idle("found"));
+    // Nothing but the ban prevents that the node is dialled again at once.
+    let builder = builder.configure(|config| {
+        let at_once = Backoff::new(Duration::from_millis(10), Duration::from_millis(10));
+        config.with_redial_gap(Duration::ZERO).with_backoff(at_once)
+    });
+    let node = builder.listen(LOOPBACK).discovery(with_boot());
+    let node = node.start().await.unwrap();
+    has_peers(&node, 2).await;
+    let mut added = node.subscribe();
+    assert!(node.kick(&bad.id()));
+    assert_eq!(next_added(&mut added).await, bad.id());
+
+    let peer = node.peer(&bad.id()).expect("connected");
+    ban(&node, &peer);
+    timeout(DEADLINE, peer.ended()).await.expect("in time");
+    let mut failed = node.subscribe_connections();
+    let newcomer = found_only(key(), with_boot()).start().await.unwrap();
+    // Discovery finds the banned node, and the server goes on dialling what discovery finds.
+    assert_eq!(next_added(&mut added).await, newcomer.id());
+    let finds = async {
+        let v4 = node.discv4().unwrap();
+        let found = async || v4.random_lookup().await.expect("it runs").nodes;
+        while !found()
+            .await
+            .iter()
+            .any(|found| found.node_id() == bad.id())
+        {}
+    };
+    timeout(DEADLINE, finds).await.expect("in time");
+    while let Ok(event) = timeout(Duration::ZERO, failed.recv()).await {
+        let of_bad = matches!(
+            &event,
+            Some(Ok(ConnectionEvent::DialFailed { node, .. })) if node.node_id() == bad.id()
+        );
+        assert!(!of_bad, "{event:?}");
+    }
+    assert!(node.unban(&bad.id()));
+    assert_eq!(next_added(&mut added).await, bad.id());
+}
+
+#[tokio::test]
+async fn a_banned_node_is_not_dialled_although_discovery_finds_it_again() {
+    let ban = |node: &Server, peer: &Peer| node.ban(&peer.id(), DEADLINE * 60, "for a test");
+    a_banned_node_is_found_and_not_dialled(ban).await;
+}
+
+#[tokio::test]
+async fn a_penalised_node_is_not_dialled_although_discovery_finds_it_again() {
+    let penalise = |_: &Server, peer: &Peer| assert_eq!(peer.penalise(101, "spam"), 101);
+    a_banned_node_is_found_and_not_dialled(penalise).await;
 }
