@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use peermux::rlp::Reader;
+use peermux::rlp::{Encodable, Reader, RlpStream};
 use peermux::{NodeRecord, RlpValue};
 
 use super::{Hash, NAME};
@@ -46,6 +46,34 @@ impl ForkId {
         let checksum = id.string().ok()?.try_into().ok()?;
         let next = id.number().ok()?;
         Some(Self { checksum, next })
+    }
+
+    /// Returns the value of the entry `eth` in the node's own record.
+    ///
+    /// Other nodes read it with [`of_record`](Self::of_record). When the head passes a fork, publish
+    /// the new identifier with [`Server::set_record_entry`](peermux::Server::set_record_entry).
+    ///
+    /// ```
+    /// use peermux::{SecretKey, Server};
+    /// use peermux_protocols::eth::{self, ForkFilter, Hash};
+    ///
+    /// let id = ForkFilter::new(Hash::of(b"genesis")).id(0, 0);
+    /// let builder = Server::builder(SecretKey::generate());
+    /// let builder = builder.record_entry(eth::NAME, &id.record_entry());
+    /// ```
+    #[must_use]
+    pub fn record_entry(&self) -> impl Encodable + use<> {
+        RecordEntry(*self)
+    }
+}
+
+/// The identifier as a record's entry: a list, since later versions may add fields after the
+/// identifier.
+struct RecordEntry(ForkId);
+
+impl Encodable for RecordEntry {
+    fn rlp_append(&self, stream: &mut RlpStream) {
+        stream.begin_list(1).append_raw(&self.0.to_rlp(), 1);
     }
 }
 

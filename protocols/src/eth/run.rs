@@ -173,7 +173,8 @@ impl Eth {
     /// Sets the newest block, for handshakes with future peers.
     ///
     /// Send connected peers a `BlockRangeUpdate` through
-    /// [`Server::broadcast`](peermux::Server::broadcast).
+    /// [`Server::broadcast`](peermux::Server::broadcast). If the node's record contains its fork
+    /// identifier, publish the [new one](super::ForkId::record_entry).
     pub fn set_head(&self, head: Head) {
         self.shared.chain.lock().head = head;
     }

@@ -1,7 +1,7 @@
 //! The test vectors of EIP-2124, and later forks of mainnet and Sepolia.
 
 use super::ForkError::{Incompatible, RemoteStale};
-use peermux::rlp::{Encodable, RlpStream};
+use peermux::rlp::{Encodable, RlpStream, encode};
 use peermux::{NodeRecord, SecretKey};
 
 use super::*;
@@ -314,6 +314,7 @@ fn a_record_contains_the_identifier() {
     };
     let id = ForkId::new(0xdead_beef, 0xbadd_cafe);
     let entry = "cbca84deadbeef84baddcafe";
+    assert_eq!(encode(&id.record_entry()), hex(entry));
     assert_eq!(of("eth", entry), Some(id));
     assert_eq!(of("et", entry), None);
     // Fields of later versions are ignored.
