@@ -219,14 +219,25 @@ fn a_network_is_found_from_one_bootnode_on_and_told_truly() {
     visited_again(&folder, &folder.file("ours.jsonl", &ours.join("\n")));
 }
 
-/// Makes two more runs over the first run's file, with other forms of files.
+/// Makes three more runs over the first run's file, with other forms of files.
 fn visited_again(folder: &Folder, first: &str) {
-    let again = |from: &str, out: &str| {
+    let again = |from: &str, out: &str, arguments: &[&str]| {
         let again = ["crawl", "--private-networks", "--discovery", "none"];
-        run(&[&again[..], &["--nodes", from, "--out", out]].concat()).succeeded()
+        let files = ["--nodes", from, "--out", out];
+        run(&[&again[..], &files, arguments].concat()).succeeded()
     };
+    // Without a request, the continued crawl does not visit the node that refused.
+    let next = folder.text("next.jsonl");
+    again(first, &next, &[]);
+    let next = lines(&next);
+    for (id, before) in &lines(first) {
+        let visits = |node: &Value| node["liveness"].as_u64().expect("a number");
+        let answered = u64::from(before["outcome"] == "met");
+        assert_eq!(visits(&next[id]), visits(before) + answered, "{before}");
+        assert_eq!(next[id]["outcome"], before["outcome"]);
+    }
     let (set, table) = (folder.text("nodes.json"), folder.text("nodes.csv"));
-    let text = again(first, &set).join("\n");
+    let text = again(first, &set, &["--ask-refused"]).join("\n");
     assert!(
         text.starts_with("nodes: 6 known, 4 met, 1 refused,"),
         "{text}"
@@ -255,7 +266,7 @@ fn visited_again(folder: &Folder, first: &str) {
         ];
         assert_eq!(keys(entry), known);
     }
-    again(&set, &table);
+    again(&set, &table, &[]);
     let table = fs::read_to_string(table).expect("it was written");
     assert!(table.starts_with("node_id,host,tcp,udp,client,"), "{table}");
     let rows: Vec<_> = table.lines().skip(1).collect();

@@ -25,8 +25,9 @@ Examples:
 
 Searches for nodes, starting from those that are given, and makes one short connection to each. It
 records the client name, the capabilities, the record, the chain of nodes that speak eth, and the round
-trip. A node that refuses is not dialled again. The crawl ends when no new node is found, after --seconds,
-or with Ctrl-C, and then writes its results.
+trip. A node that refuses is not dialled again, not even by a crawl that continues with --nodes, unless
+--ask-refused is given. The crawl ends when no new node is found, after --seconds, or with Ctrl-C, and then
+writes its results.
 
 Without --out it prints each node, and a summary at the end. A file has one of three forms:
   jsonl   one JSON object for each node, with all results
@@ -53,6 +54,9 @@ pub(crate) struct Args {
     /// A file of nodes, such as that of an earlier crawl; unvisited nodes come first
     #[arg(long, value_name = "FILE", group = "start")]
     pub(super) nodes: Option<PathBuf>,
+    /// Also visit the nodes of the file that refused in an earlier crawl
+    #[arg(long, requires = "nodes")]
+    pub(super) ask_refused: bool,
     /// The discovery protocols to search with: v4, v5, both, or none for given nodes only
     #[arg(long, value_name = "VERSIONS", value_delimiter = ',', default_values = ALL_VERSIONS)]
     pub(super) discovery: Vec<Version>,

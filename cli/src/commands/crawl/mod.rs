@@ -83,7 +83,7 @@ pub(crate) async fn run(
     let plan = Plan::new(own, limits, permitted, sources.v4().is_some());
     let started = Instant::now();
     let mut crawl = Crawl {
-        plan: begun(plan, bootnodes, known),
+        plan: begun(plan, bootnodes, known, args.ask_refused),
         ending: Ending::new(&versions, args.lists.len(), started),
         news,
         v4: sources.v4().cloned(),
@@ -120,13 +120,13 @@ fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -
 }
 
 /// Adds all given nodes to a plan.
-fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
+fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead, asks_refused: bool) -> Plan {
     for node in bootnodes {
         plan.found(node, Source::Bootnode, None);
     }
     plan.turn_away(known.left_out);
     for node in known.nodes {
-        plan.resume(node);
+        plan.resume(node, asks_refused);
     }
     plan
 }

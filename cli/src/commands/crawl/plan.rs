@@ -94,7 +94,15 @@ impl Plan {
     }
 
     /// Adds a node of an earlier run. Returns false if the node is known or the plan is full.
-    pub(super) fn resume(&mut self, node: KnownNode) -> bool {
+    ///
+    /// A node that refused in the earlier run is visited only if `asks_refused` is set.
+    pub(super) fn resume(&mut self, node: KnownNode, asks_refused: bool) -> bool {
+        let is_over = node.outcome == Some(Outcome::Refused) && !asks_refused;
+        let state = if is_over { State::Done } else { State::Waiting };
+        self.add(node, state)
+    }
+
+    fn add(&mut self, node: KnownNode, state: State) -> bool {
         if node.node_id == self.own || self.nodes.contains_key(&node.node_id) {
             return false;
         }
@@ -102,10 +110,13 @@ impl Plan {
             self.turn_away(1);
             return false;
         }
-        self.order = self.order.saturating_add(1);
-        let turn = (node.last_check, self.order);
-        self.waiting.insert(turn, node.node_id);
-        let state = State::Waiting;
+        if matches!(state, State::Waiting) {
+            self.order = self.order.saturating_add(1);
+            let turn = (node.last_check, self.order);
+            self.waiting.insert(turn, node.node_id);
+        } else {
+            self.counts.not_met += 1;
+        }
         self.nodes.insert(node.node_id, Entry { node, state });
         self.counts.known = self.nodes.len();
         true
@@ -123,7 +134,7 @@ impl Plan {
         let id = node.node_id();
         let is_new = !self.nodes.contains_key(&id) && {
             let known = KnownNode::new(node.clone(), source);
-            self.resume(known)
+            self.add(known, State::Waiting)
         };
         if let Some(entry) = self.nodes.get_mut(&id) {
             if let Some(at) = seen {
@@ -396,7 +407,7 @@ mod tests {
         assert_eq!((plan.counts().known, plan.turned_away()), (2, 1));
         let mut ourselves = KnownNode::new(node("8.1.0.1:1"), Source::V4);
         ourselves.node_id = own;
-        assert!(!plan.resume(ourselves));
+        assert!(!plan.resume(ourselves, false));
         assert_eq!(plan.turned_away(), 1);
     }
 
@@ -427,9 +438,27 @@ mod tests {
             let mut known = KnownNode::new(node(&format!("8.1.0.{number}:1")), Source::File);
             known.last_check = checked.map(UnixTime::from_secs);
             ids.push(known.node_id);
-            plan.resume(known);
+            plan.resume(known, false);
         }
         let order: Vec<_> = std::iter::from_fn(|| dialled(&mut plan)).collect();
         assert_eq!(order, [1, 3, 2, 0].map(|at| ids[at]));
+    }
+
+    #[test]
+    fn who_refused_in_an_earlier_run_is_visited_only_on_request() {
+        for asks_refused in [false, true] {
+            let mut plan = plan(10, 10, false);
+            let mut known = KnownNode::new(node("8.1.0.1:1"), Source::File);
+            known.outcome = Some(Outcome::Refused);
+            known.last_check = Some(AT);
+            let id = known.node_id;
+            let again = Node::Enode(known.enode.clone());
+            assert!(plan.resume(known, asks_refused));
+            // Discovery finds the node again, which changes nothing.
+            assert!(!plan.found(again, Source::V4, Some(AT)));
+            assert_eq!(dialled(&mut plan), asks_refused.then_some(id));
+            assert_eq!(plan.is_idle(), !asks_refused);
+            assert_eq!(plan.counts().not_met, usize::from(!asks_refused));
+        }
     }
 }
