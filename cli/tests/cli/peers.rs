@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 
+use peermux::NodeRecord;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -376,8 +377,13 @@ fn a_node_tells_about_itself() {
     let told = node.peers(&["info", "--json"]).events();
     assert_eq!(told[0]["enode"], node.enode);
     assert_eq!(told[0]["protocols"], json!({ "echo": "unknown" }));
+    // The record is signed with the node's key, and contains the node's endpoint.
+    let text = told[0]["record"].as_str().expect("a record");
+    let record: NodeRecord = text.parse().expect("a signed record");
+    assert_eq!(record.to_enode().to_string(), node.enode);
     let lines = node.peers(&["info"]).succeeded();
     assert_eq!(lines[2], format!("enode      {}", node.enode));
+    assert_eq!(lines[3], format!("record     {text}"));
     assert_eq!(lines.last().expect("lines"), "protocols  echo");
 }
 
