@@ -281,10 +281,7 @@ fn encode_and_decode(message: Typed) -> Typed {
 }
 
 library_benchmark_group!(name = frames, benchmarks = [seal, open]);
-library_benchmark_group!(
-    name = messages,
-    benchmarks = [queue, encode_and_decode]
-);
+library_benchmark_group!(name = messages, benchmarks = [queue, encode_and_decode]);
 library_benchmark_group!(
     name = connections,
     compare_by_id = true,

@@ -32,7 +32,7 @@ async fn start(eth: &Eth, bootnodes: Vec<NodeRecord>) -> Result<Server, StartErr
 /// Long enough for everything that happens on one machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Returns a node at the first block of a chain that will fork at block 5.
+/// Returns a node at block 0 of a chain that will fork at block 5.
 fn node_of(genesis: &[u8]) -> Eth {
     let genesis = eth::Hash::of(genesis);
     let chain = Chain {

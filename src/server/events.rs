@@ -158,7 +158,7 @@ mod json {
         }
     }
 
-    /// Writes the keys about a remote that connected: its address, and its proven and claimed id.
+    /// Writes the address of an inbound remote, and its proven and claimed id.
     fn about_remote<M: SerializeMap>(
         map: &mut M,
         kind: &str,

@@ -110,8 +110,9 @@ fn lint() {
     assert!(complaints.is_empty(), "{complaints}");
 }
 
-/// Runs nodes that produce everything the dashboard and the guide show, and a Prometheus that scrapes them.
-/// Waits until each query returns data.
+/// Waits until each query of the dashboard and the guide returns data.
+///
+/// The nodes that Prometheus scrapes produce everything that these queries show.
 fn dashboard() {
     let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");

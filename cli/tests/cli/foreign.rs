@@ -64,9 +64,9 @@ pub(crate) fn web_server() -> SocketAddr {
     addr
 }
 
-/// Returns the address of a router that speaks NAT-PMP (RFC 6886), for all tests of this process.
+/// Returns the address of a router that speaks NAT-PMP (RFC 6886).
 ///
-/// It maps every port to 9.8.7.6:4097. The address is on loopback, and that of no other process.
+/// All tests of this process share the router. It maps every port to 9.8.7.6:4097. The address is on loopback, and that of no other process.
 #[cfg(all(feature = "nat", target_os = "linux"))]
 pub(crate) fn router() -> Ipv4Addr {
     static ROUTER: LazyLock<Ipv4Addr> = LazyLock::new(start_router);

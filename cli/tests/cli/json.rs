@@ -64,7 +64,7 @@ fn kind(line: &Value) -> String {
     }
 }
 
-/// Checks a failure: an object with a text, and perhaps the place of the failure in a connection.
+/// Checks a failure: an object with a text, and perhaps more about the cause.
 fn check_error(error: &Value) {
     let Value::Object(fields) = error else {
         assert!(error.is_null(), "not an object: {error}");
@@ -191,8 +191,7 @@ fn an_event_has_the_same_keys_in_all_sections_and_each_section_is_checked() {
     assert_eq!(titles, SECTIONS);
 }
 
-/// Returns a node's lines when it is asked for everything over its admin socket, and the lines of the
-/// commands that ask.
+/// Returns the lines of a node, and of the commands that use its admin socket.
 fn lines_of_a_node() -> Vec<Value> {
     let folder = Folder::new();
     let home = folder.text("home");

@@ -67,8 +67,9 @@ impl ForkId {
     }
 }
 
-/// The identifier as a record's entry: a list, since later versions may add fields after the
-/// identifier.
+/// The identifier as a record's entry.
+///
+/// The entry is a list, since later versions may add fields after the identifier.
 struct RecordEntry(ForkId);
 
 impl Encodable for RecordEntry {

@@ -161,8 +161,10 @@ impl DatagramSender for ByFamily {
 }
 
 impl Running {
-    /// Returns which nodes of all sources may be dialled: those whose record satisfies the filter,
-    /// and those that a source names without a record.
+    /// Returns which nodes of all sources may be dialled.
+    ///
+    /// These are the nodes whose record satisfies the filter, and the nodes that a source names
+    /// without a record.
     pub(crate) fn wanted(&self) -> DialFilter<Node> {
         let filter = self.filter.clone();
         DialFilter::new(move |node: &Node| match node {

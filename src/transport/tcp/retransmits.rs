@@ -85,8 +85,9 @@ mod tests {
         assert_eq!(sum, 9);
     }
 
-    /// A filter on the receiving socket drops each packet with an even number, so that the kernel
-    /// must send it again, with the next number.
+    /// A filter on the receiving socket drops each packet with an even number.
+    ///
+    /// So the kernel must send the packet again, with the next number.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn what_the_kernel_sends_again_is_counted_when_the_connection_closes() {

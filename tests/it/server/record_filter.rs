@@ -63,7 +63,7 @@ async fn only_wanted_records_are_dialled_by_version_5() {
     only_wanted_records_are_dialled(|| Discovery::new().with_v4(None)).await;
 }
 
-/// Returns a builder that dials only nodes of shop 1, and the shops of the rejected nodes.
+/// Returns the builder of a node that dials only shop 1, and the rejected shops.
 fn picky() -> (peermux::ServerBuilder, mpsc::Receiver<Option<u8>>) {
     let (rejected, rejections) = mpsc::channel(8);
     let filter = move |record: &NodeRecord| {

@@ -24,7 +24,7 @@ pub(super) struct Summary {
     refused: usize,
     /// The number of nodes with any other outcome: they were dialled in vain.
     failed: usize,
-    /// The number of nodes that were not dialled, because they cannot be or may not be.
+    /// The number of nodes that cannot or may not be dialled.
     not_dialled: usize,
     /// The number of nodes without an outcome: no visit to them has ended.
     not_visited: usize,
