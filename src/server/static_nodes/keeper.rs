@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, MutexGuard};
 
+use tracing::{debug, warn};
+
 use super::configured::Configured;
 use super::{Command, Inbox, StaticNode};
-use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
+use crate::connmgr::{ManagerError, Refusal, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
 use crate::peer::EndCause;
 use crate::server::dial::candidate;
 use crate::server::shared::Shared;
-use crate::server::{DialError, StaticNodeError};
+use crate::server::{ConnectionEvent, DialError, ServerConfig, StaticNodeError};
 use crate::setup::SetupError;
 
 /// How many times to try to add a node. Its request may end during a try.
@@ -18,10 +20,10 @@ const TRIES: usize = 4;
 
 /// The task that owns the static nodes, with one connection request each.
 pub(crate) struct Keeper {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     retry: RetryPolicy,
-    pub(super) nodes: HashMap<NodeId, (Enode, ReqId)>,
-    pub(super) configured: Configured,
+    nodes: HashMap<NodeId, (Enode, ReqId)>,
+    configured: Configured,
 }
 
 impl Keeper {
@@ -76,7 +78,58 @@ impl Keeper {
         }
     }
 
-    pub(super) async fn add(&mut self, node: Enode) -> Result<(), StaticNodeError> {
+    /// Applies what the configuration has changed since the last call.
+    async fn apply_config(&mut self) {
+        let config = self.shared.checks.config.lock().clone();
+        let changes = self.configured.change(&config);
+        self.limit_dials(&config).await;
+        for id in changes.removed {
+            self.remove(id).await;
+        }
+        if changes.networks {
+            // Nodes may be in a permitted network now, so earlier refusals no longer count.
+            let mut ids: Vec<_> = self.nodes.keys().copied().collect();
+            ids.sort_unstable();
+            for id in ids {
+                self.reconsider(id).await;
+            }
+        }
+        let (nodes, seats) = (config.static_nodes(), self.shared.checks.peers.seats());
+        if !changes.added.is_empty() && nodes.len() > seats.all {
+            warn!(
+                static_nodes = nodes.len(),
+                max_peers = seats.all,
+                "there are more static nodes than seats for peers"
+            );
+        }
+        for node in changes.added {
+            self.add_configured(node).await;
+        }
+        self.share_out().await;
+    }
+
+    /// Adds a static node of the configuration, or reports that it is skipped.
+    ///
+    /// An unsuitable node is only skipped, because several servers may share one list, which then
+    /// also contains this server itself.
+    async fn add_configured(&mut self, node: Enode) {
+        let Err(error) = self.add(node.clone()).await else {
+            return;
+        };
+        match &error {
+            StaticNodeError::Itself { .. } => debug!(%node, %error, "static node skipped"),
+            _ => warn!(%node, %error, "static node skipped"),
+        }
+        if let StaticNodeError::NotAllowed { id, cause } = error
+            && cause == Refusal::Restricted
+        {
+            self.configured.skipped(id);
+        }
+        let skipped = ConnectionEvent::StaticNodeSkipped { node, error };
+        self.shared.connection_events.emit(skipped);
+    }
+
+    async fn add(&mut self, node: Enode) -> Result<(), StaticNodeError> {
         let id = node.node_id();
         if node.tcp_endpoint().is_none() {
             return Err(StaticNodeError::NoEndpoint { id });
@@ -89,7 +142,7 @@ impl Keeper {
         match requested {
             Ok(request) => {
                 self.nodes.insert(id, (node, request));
-                self.configured.outside.remove(&id);
+                self.configured.forget(&id);
             }
             Err(_) if self.nodes.contains_key(&id) => {}
             Err(_) => self.shared.checks.peers.set_static(id, false),
@@ -130,8 +183,8 @@ impl Keeper {
         Err(ManagerError::UnknownAddress)
     }
 
-    pub(super) async fn remove(&mut self, id: NodeId) -> bool {
-        self.configured.outside.remove(&id);
+    async fn remove(&mut self, id: NodeId) -> bool {
+        self.configured.forget(&id);
         let Some((_, request)) = self.nodes.remove(&id) else {
             return false;
         };
@@ -188,11 +241,19 @@ impl Keeper {
     ///
     /// While the connection or ban lasted, this side rejected dials of the node, which made the
     /// wait longer. These dials no longer count, but the wait after the last real attempt remains.
-    pub(super) async fn reconsider(&self, id: NodeId) {
+    async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // This call fails if the request has ended in the meantime, which does no harm.
             self.shared.connections.reconsider(*request).await.ok();
         }
+    }
+
+    async fn limit_dials(&self, config: &ServerConfig) {
+        let connections = &self.shared.connections;
+        let (max, timeout) = (config.max_dials(), config.dial_timeout());
+        let limited = connections.set_dial_limits(max, timeout, config.dial_rate());
+        // This call fails only when the connection manager stops.
+        limited.await.ok();
     }
 
     fn failures(&self) -> MutexGuard<'_, BTreeMap<NodeId, DialError>> {
@@ -200,7 +261,7 @@ impl Keeper {
     }
 
     /// Lets nodes from sources take the seats for dialled peers that no static node needs.
-    pub(super) async fn share_out(&self) {
+    async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
         // This call fails only when the connection manager stops, which ends all requests.
