@@ -200,7 +200,7 @@ pub enum HoldCause {
 /// How the connection of a recorded peer ended.
 ///
 /// With the feature `serde`, `error`, `stage` and `fault` are one object in `error`, a
-/// [`FailureInfo`](crate::setup::FailureInfo).
+/// `setup::FailureInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
