@@ -256,13 +256,13 @@ impl Write for Lines {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
 
-    /// A sink that blocks in each write until the test receives the text.
-    struct Pipe(SyncSender<String>);
+    /// A sink that passes each text to the test, and blocks while the channel is full.
+    pub(crate) struct Pipe(pub(crate) SyncSender<String>);
 
     impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

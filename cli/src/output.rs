@@ -295,9 +295,10 @@ pub(crate) fn reason_text(reason: Option<DisconnectReason>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::sync::mpsc::sync_channel;
 
     use super::*;
+    use crate::lines::tests::Pipe;
 
     #[test]
     fn what_a_terminal_would_obey_is_replaced() {
@@ -307,22 +308,6 @@ mod tests {
             "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}z\u{fffd}\u{fffd}"
         );
         assert_eq!(printable("ä\t漢字 👩‍💻"), "ä\t漢字 👩‍💻");
-    }
-
-    /// A sink that passes each text to the test.
-    struct Pipe(SyncSender<String>);
-
-    impl io::Write for Pipe {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let text = String::from_utf8(bytes.to_vec()).expect("text");
-            let sent = self.0.send(text);
-            sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
     }
 
     #[test]

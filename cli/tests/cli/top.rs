@@ -21,6 +21,13 @@ fn peer(node: &mut Node) -> (Peermux, String) {
     (process, id[..12].to_owned())
 }
 
+/// Adds two peers to a node, and returns them in the order of their ids.
+fn two_peers(node: &mut Node) -> [(Peermux, String); 2] {
+    let mut peers = [peer(node), peer(node)];
+    peers.sort_by(|one, other| one.1.cmp(&other.1));
+    peers
+}
+
 /// Returns whether one text is above another.
 fn above(screen: &str, one: &str, other: &str) -> bool {
     let place = |text| screen.find(text);
@@ -35,9 +42,7 @@ fn keys_sort_show_details_kick_and_end() {
         return;
     };
     let mut node = Node::start();
-    let mut peers = [peer(&mut node), peer(&mut node)];
-    peers.sort_by(|one, other| one.1.cmp(&other.1));
-    let [(_first_peer, first), (_second_peer, second)] = peers;
+    let [(_first_peer, first), (_second_peer, second)] = two_peers(&mut node);
     terminal.line("echo before-$((1+1))");
     terminal.shows(&["before-2"]);
     terminal.line(&format!("{}; echo ended-$?", top(&node, "--sort id")));
@@ -93,9 +98,7 @@ fn keys_explain_filter_trust_ban_add_and_disconnect() {
         return;
     };
     let mut node = Node::start();
-    let mut peers = [peer(&mut node), peer(&mut node)];
-    peers.sort_by(|one, other| one.1.cmp(&other.1));
-    let [(_first_peer, first), (_second_peer, second)] = peers;
+    let [(_first_peer, first), (_second_peer, second)] = two_peers(&mut node);
     terminal.line(&format!("{}; echo ended-$?", top(&node, "--sort id")));
     terminal.shows(&[&first, &second, "2 of 2 peers, by id"]);
 
