@@ -261,7 +261,9 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A sink that passes each text to the test, and blocks while the channel is full.
+    /// A sink that passes each text to the test.
+    ///
+    /// It blocks while the channel is full.
     pub(crate) struct Pipe(pub(crate) SyncSender<String>);
 
     impl Write for Pipe {

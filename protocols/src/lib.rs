@@ -21,7 +21,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let key = || SecretKey::random(&mut rand::rng());
+//! let key = || SecretKey::generate();
 //! let listener = Server::builder(key())
 //!     .listen("127.0.0.1:0".parse()?)
 //!     .protocol(Echo::new(echo::Config::default()))

@@ -67,7 +67,7 @@
 //! let stop = CancellationToken::new();
 //! let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
 //!
-//! let key = SecretKey::random(&mut rand::rng()).public_key();
+//! let key = SecretKey::generate().public_key();
 //! let enode = Enode::new(key, ([9, 9, 9, 9], 30303).into());
 //! book.add(&enode, Source::Own)?;
 //! assert_eq!(book.draw(|_| true), Some(enode.clone()));

@@ -17,8 +17,8 @@
 //! use peermux::{SecretKey, Server};
 //!
 //! # async fn node() -> Result<(Server, Comm), Box<dyn std::error::Error>> {
-//! let key = SecretKey::random(&mut rand::rng());
-//! let identity = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
+//! let key = SecretKey::generate();
+//! let identity = Secp256k1Identity::new(SecretKey::generate());
 //! let server = Server::builder(key).listen("127.0.0.1:0".parse()?);
 //! let (server, comm) = Comm::start(Config::default(), identity, server).await?;
 //! # Ok((server, comm))

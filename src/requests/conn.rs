@@ -17,8 +17,9 @@ use crate::peer::ProtocolError;
 /// A protocol's channel to one peer, which handles requests and responses internally.
 ///
 /// [`recv`](Self::recv) returns the protocol's other messages. While [`recv`](Self::recv) is
-/// awaited, requests are answered and responses reach their callers. When the channel is dropped,
-/// all open requests to the peer fail, and the peer's requests are no longer answered.
+/// awaited, requests are answered and responses reach their callers. So the task that owns this
+/// channel must not await a request to the same peer. When the channel is dropped, all open
+/// requests to the peer fail, and the peer's requests are no longer answered.
 pub struct RequestConn<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
