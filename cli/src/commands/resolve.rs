@@ -13,6 +13,7 @@ use peermux_cli::form;
 use peermux_cli::request::Whom;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::record::Shown;
@@ -116,20 +117,14 @@ pub(crate) async fn run(
         let args = args.with_addresses().await;
         Search::new(args, key)?.run().await
     };
-    let searching = async {
-        tokio::select! {
-            // Check the result first: if it is ready, an interrupt no longer matters.
-            biased;
-            found = searching => found.map(Some),
-            () = interrupted.cancelled() => Ok(None),
-        }
-    };
+    // If the result is ready, an interrupt no longer matters.
+    let searching = searching.with_cancellation_token(interrupted);
     let progress = || {
         let elapsed = human::time(started.elapsed());
         format!("searching for {elapsed}, at most {limit}")
     };
     let progress = Progress::start(out.is_json()).during(searching, progress);
-    match progress.await? {
+    match progress.await.transpose()? {
         Some(found) => out.tell(&found),
         None => Ok(()),
     }

@@ -249,7 +249,7 @@ fn lines_of_a_service() -> Vec<Value> {
     run(&["ping", &enode]).succeeded();
     // The second connection from one address comes too soon.
     run(&["ping", &enode]).failed();
-    // The peer that came and left, and the rejected connection, are told in any order.
+    // The lines about the peer and about the rejected connection have no fixed order.
     lines.extend((0..3).map(|_| node.json()));
     let text = "exempt_local = false\nname = \"other\"\nmax_peers = 7\n";
     for text in [text, "max_peers = many\n"] {

@@ -11,6 +11,7 @@ use peermux::dns::{Client, Config, DnsResolver, Link, LookupError, Resolver, Syn
 use peermux::setup::FailureInfo;
 use serde::Serialize;
 use tokio::time::Instant;
+use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::dns_servers;
@@ -103,14 +104,8 @@ pub(super) async fn run(
         .with_sync_timeout(args.seconds);
     let client = Client::builder(resolver).config(config).build();
     let client = client.map_err(Failure::because)?;
-    let reading = async {
-        tokio::select! {
-            // Check the result first: if it is ready, an interrupt no longer matters.
-            biased;
-            synced = client.sync(&args.link) => synced.map(Some),
-            () = interrupted.cancelled() => Ok(None),
-        }
-    };
+    // If the result is ready, an interrupt no longer matters.
+    let reading = client.sync(&args.link).with_cancellation_token(interrupted);
     let (started, limit) = (Instant::now(), human::time(args.seconds));
     let progress = || {
         let elapsed = human::time(started.elapsed());
@@ -118,7 +113,7 @@ pub(super) async fn run(
         format!("reading for {elapsed}, at most {limit}, names looked up: {done}")
     };
     let progress = Progress::start(out.is_json()).during(reading, progress);
-    match progress.await.map_err(Failure::because)? {
+    match progress.await.transpose().map_err(Failure::because)? {
         Some(synced) => tell(args, &synced, out),
         None => Ok(()),
     }
