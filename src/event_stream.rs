@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -10,12 +11,14 @@ use tokio::task::unconstrained;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
-/// The largest capacity; the memory for all events is allocated at the start.
+/// The largest capacity; the places of all events, 32 bytes each, are allocated at the start.
 const MOST: usize = 65_536;
 
 /// The sending end, shared by its clones. The streams end when the last clone is dropped.
+///
+/// The feed keeps pointers to events, because its ring exists even if nothing was ever emitted.
 #[derive(Debug)]
-pub(crate) struct EventFeed<T>(broadcast::Sender<T>);
+pub(crate) struct EventFeed<T>(broadcast::Sender<Arc<T>>);
 
 impl<T> Clone for EventFeed<T> {
     fn clone(&self) -> Self {
@@ -23,7 +26,7 @@ impl<T> Clone for EventFeed<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> EventFeed<T> {
+impl<T: Clone + Send + Sync + 'static> EventFeed<T> {
     /// Returns a feed that keeps up to `capacity` events for the slowest reader.
     ///
     /// The capacity is limited to values from one to [`MOST`].
@@ -33,8 +36,10 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
 
     /// Emits an event to all subscribers. Never waits.
     pub(crate) fn emit(&self, event: T) {
-        // This fails only if there are no subscribers.
-        let _ = self.0.send(event);
+        if self.0.receiver_count() > 0 {
+            // This fails only if the last subscriber has left in the meantime.
+            let _ = self.0.send(Arc::new(event));
+        }
     }
 
     pub(crate) fn subscribe(&self) -> EventStream<T> {
@@ -51,7 +56,7 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
 /// ```
 /// use peermux::EventStream;
 ///
-/// async fn print_all<T: std::fmt::Debug + Clone + Send + 'static>(mut events: EventStream<T>) {
+/// async fn print_all<T: std::fmt::Debug + Clone + Send + Sync + 'static>(mut events: EventStream<T>) {
 ///     while let Some(event) = events.recv().await {
 ///         match event {
 ///             Ok(event) => println!("{event:?}"),
@@ -60,7 +65,7 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
 ///     }
 /// }
 /// ```
-pub struct EventStream<T>(BroadcastStream<T>);
+pub struct EventStream<T>(BroadcastStream<Arc<T>>);
 
 /// Events that were lost because they were not read in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +76,7 @@ pub struct Missed {
     pub events: u64,
 }
 
-impl<T: Clone + Send + 'static> EventStream<T> {
+impl<T: Clone + Send + Sync + 'static> EventStream<T> {
     /// Returns the next event, or `None` after the end.
     ///
     /// # Errors
@@ -96,13 +101,14 @@ impl<T: Clone + Send + 'static> EventStream<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> Stream for EventStream<T> {
+impl<T: Clone + Send + Sync + 'static> Stream for EventStream<T> {
     type Item = Result<T, Missed>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_next_unpin(cx).map(|next| {
-            next.map(|event| {
-                event.map_err(|BroadcastStreamRecvError::Lagged(events)| Missed { events })
+            next.map(|event| match event {
+                Ok(event) => Ok(Arc::unwrap_or_clone(event)),
+                Err(BroadcastStreamRecvError::Lagged(events)) => Err(Missed { events }),
             })
         })
     }

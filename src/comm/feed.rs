@@ -9,13 +9,13 @@ const BACKLOG: usize = 1024;
 /// A feed of events that can end. [`tell`](Self::tell), which adds an event, never waits.
 pub(crate) struct Feed<T>(Mutex<Option<EventFeed<T>>>);
 
-impl<T: Clone + Send + 'static> Default for Feed<T> {
+impl<T: Clone + Send + Sync + 'static> Default for Feed<T> {
     fn default() -> Self {
         Self(Mutex::new(Some(EventFeed::new(BACKLOG))))
     }
 }
 
-impl<T: Clone + Send + 'static> Feed<T> {
+impl<T: Clone + Send + Sync + 'static> Feed<T> {
     /// Returns a stream of all events from now on. If the feed has ended, so has the stream.
     pub(crate) fn listen(&self) -> EventStream<T> {
         match &*self.0.lock() {

@@ -48,7 +48,8 @@ pub(super) struct Machine<A: Address> {
     config: ConnConfig,
     filter: Arc<dyn Filter<A>>,
     claims: Claims<A>,
-    entries: HashMap<ReqId, Entry<A>>,
+    /// Boxed, since a hash table has up to twice as many places as entries.
+    entries: HashMap<ReqId, Box<Entry<A>>>,
     inbound_addrs: HashMap<A, ReqId>,
     automatic: BTreeSet<ReqId>,
     timers: BTreeSet<(Instant, ReqId)>,
@@ -175,7 +176,7 @@ impl<A: Address> Machine<A> {
             id,
             state: entry.state(),
         });
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
     }
 
     /// Appends a request to its queue.

@@ -142,7 +142,7 @@ async fn report_records(
 }
 
 /// Prints the events that have a report, until the node has ended.
-async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
+async fn report<E: Clone + Send + Sync + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
     mut report_of: impl FnMut(&E) -> Result<Option<R>, Failure>,
@@ -174,7 +174,7 @@ fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result
 }
 
 /// Takes the reports on queued events, at most as many as are printed at once.
-fn take_waiting<E: Clone + Send + 'static, R>(
+fn take_waiting<E: Clone + Send + Sync + 'static, R>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
     report_of: &mut impl FnMut(&E) -> Result<Option<R>, Failure>,
