@@ -445,6 +445,15 @@ impl Charge {
         self.received_at
     }
 
+    /// Returns a charge with the same facts that takes up no room.
+    pub(crate) fn without_room(&self) -> Self {
+        Self {
+            inbox: None,
+            bytes: self.bytes,
+            received_at: self.received_at,
+        }
+    }
+
     /// Returns the charge for a message of `bytes` that takes up no room.
     pub(crate) fn none(bytes: usize) -> Self {
         Self {

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::channel::{Charge, Received};
 use crate::message::{Request, RequestMessages, Response};
 use crate::peer::{Peer, ProtocolError};
 
 /// The future of a response. The response contains the id of the request that it answers.
 pub(super) type Answering<M> = Pin<Box<dyn Future<Output = Result<M, ProtocolError>> + Send>>;
 
-type AnswerFn<M> = dyn Fn(&Peer, M) -> Option<Answering<M>> + Send + Sync;
+type AnswerFn<M> = dyn Fn(&Peer, M, &Charge) -> Option<Answering<M>> + Send + Sync;
 type BusyFn<M> = dyn Fn(M) -> Option<M> + Send + Sync;
 
 /// The functions that answer the requests of a message set, by request code.
@@ -29,11 +30,12 @@ impl<M: RequestMessages> Answers<M> {
     pub(super) fn set<R, F, Fut>(&mut self, answer: F)
     where
         R: Request<Messages = M>,
-        F: Fn(Peer, R) -> Fut + Send + Sync + 'static,
+        F: Fn(Peer, Received<R>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Response, ProtocolError>> + Send + 'static,
     {
-        self.entry(R::CODE).answer = Some(Box::new(move |peer, message| {
+        self.entry(R::CODE).answer = Some(Box::new(move |peer, message, charge| {
             let (id, request) = R::from_message(message)?;
+            let request = Received::new(request, charge.without_room());
             let response = answer(peer.clone(), request);
             Some(Box::pin(
                 async move { Ok(response.await?.into_message(id)) },
@@ -52,10 +54,12 @@ impl<M: RequestMessages> Answers<M> {
     }
 
     /// Begins to answer a request. Returns `None` if no function answers requests of its type.
-    pub(super) fn begin(&self, peer: &Peer, request: M) -> Option<Answering<M>> {
+    ///
+    /// The caller keeps the request's charge until the answer is sent.
+    pub(super) fn begin(&self, peer: &Peer, request: M, charge: &Charge) -> Option<Answering<M>> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;
-        entry.answer.as_ref()?(peer, request)
+        entry.answer.as_ref()?(peer, request, charge)
     }
 
     /// Returns whether requests with this code have a busy answer.

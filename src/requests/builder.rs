@@ -4,6 +4,7 @@ use std::future::Future;
 use super::answers::Answers;
 use super::config::RequestConfig;
 use super::handle::Requests;
+use crate::channel::Received;
 use crate::message::{Request, RequestMessages};
 use crate::peer::{Peer, ProtocolError};
 
@@ -49,10 +50,24 @@ impl<M: RequestMessages> RequestsBuilder<M> {
     /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. If the
     /// function returns an error, the peer is disconnected, as after an error of the protocol's own
     /// function. If the requested data is missing, return a response that says so.
-    pub fn answer<R, F, Fut>(mut self, answer: F) -> Self
+    pub fn answer<R, F, Fut>(self, answer: F) -> Self
     where
         R: Request<Messages = M>,
         F: Fn(Peer, R) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Response, ProtocolError>> + Send + 'static,
+    {
+        self.answer_received(move |peer, request: Received<R>| answer(peer, request.into_inner()))
+    }
+
+    /// Like [`answer`](Self::answer), for a function that needs to know when the request arrived.
+    ///
+    /// [`Received::received_at`] is the time at which the request was read, before it waited for
+    /// others to be answered. The room of the request is released after the answer, no matter what
+    /// the function does with it.
+    pub fn answer_received<R, F, Fut>(mut self, answer: F) -> Self
+    where
+        R: Request<Messages = M>,
+        F: Fn(Peer, Received<R>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Response, ProtocolError>> + Send + 'static,
     {
         self.answers.set(answer);

@@ -105,7 +105,7 @@ impl<M: RequestMessages> Serving<M> {
         cx: &mut Context<'_>,
     ) -> Result<(), ProtocolError> {
         let code = request.code();
-        let answering = self.answers.begin(&self.remote.peer, request);
+        let answering = self.answers.begin(&self.remote.peer, request, &charge);
         let answering = answering.ok_or(MessageError::NotAllowed {
             code,
             rule: "this side does not answer such requests",

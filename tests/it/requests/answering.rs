@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use peermux::requests::{RequestConfig, RequestError};
-use peermux::{DisconnectReason, PeerError, ProtocolError};
+use peermux::{DisconnectReason, PeerError, ProtocolError, Received};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -73,6 +73,27 @@ async fn one_more_gets_the_busy_answer() {
     assert_eq!(second.unwrap(), Value(Some("2".into())));
     assert_eq!(third.unwrap(), Value(None));
     assert_eq!(theirs.stats(&pair.ours.id()).unwrap().busy, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_function_sees_how_long_its_request_has_waited() {
+    let theirs = Requests::builder()
+        .config(RequestConfig::default().with_answering(1))
+        .answer_received(|_, get: Received<Get>| async move {
+            let waited = get.received_at().elapsed().as_secs();
+            tokio::time::sleep(SECOND).await;
+            Ok(Value(Some(format!("{waited} s, {} B", get.size()))))
+        })
+        .build();
+    let ours = Requests::new();
+    let pair = Pair::of(&ours, &theirs).await;
+    let (first, second) = tokio::join!(
+        ours.request(pair.id(), get("cat")),
+        ours.request(pair.id(), get("mouse")),
+    );
+    // Each payload is a list of an id of one byte and the key.
+    assert_eq!(first.unwrap(), Value(Some("0 s, 6 B".into())));
+    assert_eq!(second.unwrap(), Value(Some("1 s, 8 B".into())));
 }
 
 #[tokio::test(start_paused = true)]
