@@ -11,7 +11,7 @@ use tokio::task::unconstrained;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
-/// The largest capacity; the places of all events, 32 bytes each, are allocated at the start.
+/// The largest capacity. The places of all events, 32 bytes each, are allocated at the start.
 const MOST: usize = 65_536;
 
 /// The sending end, shared by its clones. The streams end when the last clone is dropped.

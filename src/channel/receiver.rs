@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 
-use super::inbox::InboxReader;
+use super::inbox::{Charge, InboxReader};
 use super::{Inbox, MessageTap, Received};
 use crate::message::{Message, MessageError, WireMessage};
 
@@ -37,13 +37,27 @@ impl<M: WireMessage> ProtocolReceiver<M> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Received<M>, MessageError>>> {
-        let Some((message, charge)) = ready!(self.inbox.poll_recv(cx)) else {
-            return Poll::Ready(None);
-        };
+        let taken = ready!(self.poll_undecoded(cx));
+        Poll::Ready(taken.map(|(message, charge)| self.decode(message, charge)))
+    }
+
+    /// Takes the next message out of the queue. The message keeps its room.
+    pub(crate) fn poll_undecoded(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(Message, Charge)>> {
+        self.inbox.poll_recv(cx)
+    }
+
+    /// Decodes a message that was taken out of the queue, and counts it as received.
+    pub(crate) fn decode(
+        &self,
+        message: Message,
+        charge: Charge,
+    ) -> Result<Received<M>, MessageError> {
         self.tap
             .received(message.code, charge.bytes(), charge.received_at());
-        let decoded = M::decode(message).map(|message| Received::new(message, charge));
-        Poll::Ready(Some(decoded))
+        M::decode(message).map(|message| Received::new(message, charge))
     }
 }
 

@@ -307,6 +307,9 @@ mod tests {
         assert_eq!(role(Chain::GetNewest(5, GetNewest)), Role::Request(5));
         assert_eq!(role(Chain::Headers(6, Headers(vec![]))), Role::Response(6));
         assert_eq!(role(Chain::NewBlock { number: 7 }), Role::Other);
+        let codes = 0..Chain::LENGTH.expect("typed");
+        let with_id: Vec<u64> = codes.filter(|code| Chain::has_id(*code)).collect();
+        assert_eq!(with_id, [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::WireMessage;
 pub trait RequestMessages: WireMessage + Sync {
     /// Whether the message is a request, a response, or neither.
     fn role(&self) -> Role;
+
+    /// Whether messages with this code are requests or responses, which begin with an id.
+    #[must_use]
+    fn has_id(code: u64) -> bool;
 }
 
 /// Whether a message is a request, a response, or neither.

@@ -11,6 +11,8 @@ use super::config::{RequestConfig, WhenOpen};
 use super::conn::RequestConn;
 use super::error::RequestError;
 use super::estimate::Estimate;
+use super::incoming::Incoming;
+use super::messages::Messages;
 use super::registry::{Listed, Registry};
 use super::remote::{Answer, GivenUp, Open, Remote, Wrong};
 use super::serving::Serving;
@@ -108,13 +110,15 @@ impl<M: RequestMessages> Requests<M> {
     {
         let requests = self.clone();
         definition.run(move |peer, conn| {
+            let messages = Arc::new(Messages::new());
             let before = BeforeRequests {
                 requests: requests.clone(),
+                messages: Arc::clone(&messages),
                 listed: requests.0.registry.begin(&peer),
                 peer: peer.clone(),
                 conn,
             };
-            run(peer, before)
+            messages.run(run(peer, before))
         })
     }
 
@@ -245,13 +249,26 @@ impl<M: RequestMessages> Requests<M> {
         self.0.registry.unready()
     }
 
-    fn attach(&self, peer: Peer, conn: ProtocolConn<M>, mut listed: Listed<M>) -> RequestConn<M> {
+    fn attach(&self, before: BeforeRequests<M>) -> RequestConn<M> {
+        let BeforeRequests {
+            messages,
+            mut listed,
+            peer,
+            conn,
+            ..
+        } = before;
         let config = &self.0.config;
         let (sender, receiver) = conn.split();
         let remote = Arc::new(Remote::new(peer, sender, config.max_open()));
         let serving = Serving::new(Arc::clone(&self.0.answers), Arc::clone(&remote), config);
+        messages.begin(Incoming::new(
+            receiver,
+            Arc::clone(&remote),
+            serving,
+            config,
+        ));
         listed.ready(Arc::clone(&remote));
-        RequestConn::new(receiver, remote, serving, config, listed)
+        RequestConn::new(messages, remote, listed)
     }
 }
 
@@ -357,6 +374,7 @@ impl<M: RequestMessages> Drop for Asked<M> {
 /// A protocol's channel to a peer before requests begin, for the protocol's own handshake.
 pub struct BeforeRequests<M: RequestMessages> {
     requests: Requests<M>,
+    messages: Arc<Messages<M>>,
     listed: Listed<M>,
     peer: Peer,
     conn: ProtocolConn<M>,
@@ -374,7 +392,8 @@ impl<M: RequestMessages> BeforeRequests<M> {
     /// the peer that have not been read yet.
     #[must_use = "requests are answered only while the connection is read"]
     pub fn ready(self) -> RequestConn<M> {
-        self.requests.attach(self.peer, self.conn, self.listed)
+        let requests = self.requests.clone();
+        requests.attach(self)
     }
 }
 

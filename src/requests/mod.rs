@@ -81,6 +81,8 @@ mod conn;
 mod error;
 mod estimate;
 mod handle;
+mod incoming;
+mod messages;
 mod registry;
 mod remote;
 mod serving;

@@ -36,6 +36,10 @@ fn roles(set: &Set) -> TokenStream {
             Role::Other => quote!(Self::#name { .. } => #krate::message::Role::Other),
         }
     });
+    let with_id = set.messages.iter().filter_map(|message| {
+        let code = &message.code;
+        (!matches!(set.role(message), Role::Other)).then(|| quote!(code == #code))
+    });
     quote! {
         #[automatically_derived]
         impl #krate::message::RequestMessages for #name {
@@ -43,6 +47,10 @@ fn roles(set: &Set) -> TokenStream {
                 match self {
                     #(#arms),*
                 }
+            }
+
+            fn has_id(code: u64) -> bool {
+                #(#with_id)||*
             }
         }
     }

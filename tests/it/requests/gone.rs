@@ -10,12 +10,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-/// Returns a [`Requests`] that never answers.
-fn silent() -> Requests<Kv> {
-    let builder = Requests::builder();
-    builder.answer(|_, _: Get| pending()).build()
-}
-
 /// Returns a node whose connections end slowly: a second protocol takes 3 s to return.
 async fn slow_to_end(requests: &Requests<Kv>) -> Server {
     let slow = Protocol::builder("slow", 1, 1).run(|_, mut conn: ProtocolConn| async move {
@@ -35,13 +29,6 @@ fn is_useless(error: &RequestError) -> bool {
         outcome.error,
         PeerError::Remote(Some(DisconnectReason::USELESS_PEER))
     )
-}
-
-/// Waits until `count` requests to the peer are open.
-async fn until_open(requests: &Requests<Kv>, id: &NodeId, count: usize) {
-    while requests.stats(id).is_none_or(|stats| stats.open < count) {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ mod any;
 mod asking;
 mod gone;
 mod handshake;
+mod inside;
 mod unasked;
 
 use std::time::Duration;
@@ -38,6 +39,12 @@ fn echoes() -> RequestsBuilder<Kv> {
         .answer(|_, _: Put| async move { Ok(Stored) })
 }
 
+/// Returns a [`Requests`] that never answers.
+fn silent() -> Requests<Kv> {
+    let builder = Requests::builder();
+    builder.answer(|_, _: Get| std::future::pending()).build()
+}
+
 fn kv(requests: &Requests<Kv>) -> Protocol {
     requests.protocol(Protocol::typed("kv", 1))
 }
@@ -54,6 +61,13 @@ async fn join(ours: &Server, theirs: &Server) -> (Peer, Peer) {
     let key = *theirs.enode().public_key();
     let (dialled, accepted) = tokio::join!(ours.dial_over(near, &key), theirs.accept_over(far));
     (dialled.expect("dials"), accepted.expect("accepts"))
+}
+
+/// Waits until `count` requests to the peer are open.
+async fn until_open(requests: &Requests<Kv>, id: &NodeId, count: usize) {
+    while requests.stats(id).is_none_or(|stats| stats.open < count) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Two connected nodes.

@@ -1,0 +1,204 @@
+//! Requests while the function of a peer waits for something other than a message.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+
+use peermux::requests::{RequestConfig, RequestConn, RequestError};
+use peermux::{DisconnectReason, PeerError, ProtocolError, ProtocolLimits};
+use tokio::sync::{Notify, mpsc};
+
+use super::*;
+
+const STATUS: Kv = Kv::Status { genesis: 1 };
+
+/// Returns a protocol whose function receives a Status, and then sends a request to the same peer.
+/// Also returns the results.
+fn asks_inside(requests: &Requests<Kv>) -> (Protocol, mpsc::Receiver<Result<Value, RequestError>>) {
+    let (results, received) = mpsc::channel(16);
+    let asking = requests.clone();
+    let protocol = requests.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+        let (results, asking) = (results.clone(), asking.clone());
+        async move {
+            let mut conn = before.ready();
+            conn.send(&STATUS).await?;
+            while let Some(message) = conn.recv().await? {
+                assert_eq!(*message, STATUS);
+                let result = asking.request(&peer.id(), get("cat")).await;
+                results.send(result).await.map_err(ProtocolError::other)?;
+            }
+            Ok(())
+        }
+    });
+    (protocol, received)
+}
+
+/// Defines a protocol whose function is given its channel and nothing else.
+fn function<Fut>(
+    requests: &Requests<Kv>,
+    run: impl Fn(RequestConn<Kv>) -> Fut + Send + Sync + 'static,
+) -> Protocol
+where
+    Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
+{
+    let limits = ProtocolLimits::default().with_queue_messages(4);
+    let definition = Protocol::typed("kv", 1).limits(limits);
+    requests.protocol_with(definition, move |_, before| run(before.ready()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_functions_ask_each_other_at_once() {
+    let (ours, theirs) = (echoes().build(), echoes().build());
+    let ((near, mut ours), (far, mut theirs)) = (asks_inside(&ours), asks_inside(&theirs));
+    let _pair = Pair::of_protocols(near, far).await;
+    for results in [&mut ours, &mut theirs] {
+        let value = results.recv().await.expect("asks").expect("is answered");
+        assert_eq!(value, Value(Some("cat".into())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_a_function_fails_when_its_connection_ends() {
+    let ours = Requests::new();
+    let (near, mut results) = asks_inside(&ours);
+    let far = function(&silent(), |conn| async move {
+        conn.send(&STATUS).await?;
+        pending().await
+    });
+    let pair = Pair::of_protocols(near, far).await;
+    until_open(&ours, pair.id(), 1).await;
+    pair.peer.disconnect(DisconnectReason::REQUESTED);
+    let error = results.recv().await.expect("asks").unwrap_err();
+    assert!(matches!(error, RequestError::Gone { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_arrive_while_a_function_is_busy_are_received_in_order() {
+    let (go, busy) = (Arc::new(Notify::new()), Requests::new());
+    let (told, mut received) = mpsc::channel(16);
+    let gate = Arc::clone(&go);
+    let near = function(&busy, move |mut conn| {
+        let (gate, told) = (Arc::clone(&gate), told.clone());
+        async move {
+            gate.notified().await;
+            while let Some(message) = conn.recv().await? {
+                let Kv::Status { genesis } = *message else {
+                    unreachable!("only these are not answered")
+                };
+                told.send(genesis).await.map_err(ProtocolError::other)?;
+            }
+            Ok(())
+        }
+    });
+    let theirs = Requests::new();
+    let far = function(&theirs, |mut conn| async move {
+        for genesis in 0..10 {
+            conn.send(&Kv::Status { genesis }).await?;
+        }
+        conn.recv().await.map(|_| ())
+    });
+    let _pair = Pair::of_protocols(near, far).await;
+    tokio::time::sleep(SECOND).await;
+    go.notify_one();
+    for genesis in 0..10 {
+        assert_eq!(received.recv().await, Some(genesis));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_messages_fill_the_queue_so_that_a_stuck_function_is_noticed() {
+    let ours = Requests::new();
+    let near = function(&ours, |conn| async move {
+        pending::<()>().await;
+        drop(conn);
+        Ok(())
+    });
+    let theirs = Requests::new();
+    let far = function(&theirs, |conn| async move {
+        loop {
+            conn.send(&STATUS).await?;
+        }
+    });
+    let pair = Pair::of_protocols(near, far).await;
+    let outcome = pair.peer.ended().await.unwrap();
+    assert!(
+        matches!(outcome.error, PeerError::Stalled { .. }),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_while_a_function_is_busy_fails_its_request_and_reaches_it() {
+    let (told, mut received) = mpsc::channel(1);
+    let ours = Requests::new();
+    let asking = ours.clone();
+    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+        let (told, asking) = (told.clone(), asking.clone());
+        async move {
+            let mut conn = before.ready();
+            let failed = asking.request(&peer.id(), get("cat")).await.unwrap_err();
+            let error = conn.recv().await.expect_err("a breach");
+            let both = (failed, error.to_string());
+            told.send(both).await.map_err(ProtocolError::other)?;
+            Err(error)
+        }
+    });
+    // The remote sends a request that this node does not answer.
+    let far = function(&silent(), |mut conn| async move {
+        conn.send(&Kv::Put(
+            7,
+            Put {
+                key: "a".into(),
+                value: "b".into(),
+            },
+        ))
+        .await?;
+        conn.recv().await.map(|_| ())
+    });
+    let pair = Pair::of_protocols(near, far).await;
+    let (failed, error) = received.recv().await.expect("both");
+    assert!(matches!(failed, RequestError::Gone { .. }), "{failed}");
+    assert!(error.contains("does not answer such requests"), "{error}");
+    let outcome = pair.peer.ended().await.unwrap();
+    assert!(
+        matches!(outcome.error, PeerError::Protocol { .. }),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_in_another_task_leaves_requests_to_the_function() {
+    let ours = echoes().build();
+    let (results, mut received) = mpsc::channel(1);
+    let asking = ours.clone();
+    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+        let (results, asking) = (results.clone(), asking.clone());
+        async move {
+            let mut conn = before.ready();
+            let task = tokio::spawn(async move {
+                while let Some(message) = conn.recv().await? {
+                    assert_eq!(*message, STATUS);
+                    let result = asking
+                        .request_with(
+                            &peer.id(),
+                            get("cat"),
+                            &RequestConfig::default().with_timeout(SECOND),
+                        )
+                        .await;
+                    results.send(result).await.map_err(ProtocolError::other)?;
+                }
+                Ok(())
+            });
+            task.await.map_err(ProtocolError::other)?
+        }
+    });
+    let theirs = echoes().build();
+    let far = function(&theirs, |mut conn| async move {
+        // The other side already awaits this message in its own task.
+        tokio::time::sleep(SECOND).await;
+        conn.send(&STATUS).await?;
+        conn.recv().await.map(|_| ())
+    });
+    let _pair = Pair::of_protocols(near, far).await;
+    let value = received.recv().await.expect("asks").expect("is answered");
+    assert_eq!(value, Value(Some("cat".into())));
+}
