@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::time::Duration;
 
-use peermux::server::BroadcastPolicy;
+use peermux::server::{BroadcastPolicy, WeakServer};
 use peermux::{Bytes, NodeId, Protocol, ProtocolError, SecretKey, Server, messages};
 use tokio::sync::mpsc;
 
@@ -43,16 +43,17 @@ async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>)
     });
     let server = Server::builder(SecretKey::generate()).protocol(protocol);
     let server = server.listen("127.0.0.1:0".parse()?).start().await?;
-    tokio::spawn(relay(server.clone(), blocks, arrived));
+    // With a clone, the task would keep the node running.
+    tokio::spawn(relay(server.downgrade(), blocks, arrived));
     Ok((server, own))
 }
 
-async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::Sender<u64>) {
+async fn relay(server: WeakServer, mut blocks: mpsc::Receiver<From>, arrived: mpsc::Sender<u64>) {
     let mut known = VecDeque::new();
     // A peer whose queue stays full for this long misses the block. The report of the broadcast
     // lists the peer.
     let policy = BroadcastPolicy::default().with_wait(Duration::from_millis(100));
-    while let Some((from, block)) = blocks.recv().await {
+    while let (Some((from, block)), Some(server)) = (blocks.recv().await, server.upgrade()) {
         let Relay::NewBlock { number, .. } = block;
         if known.contains(&number) {
             continue;

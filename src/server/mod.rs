@@ -116,6 +116,7 @@ mod shared;
 mod start;
 mod static_nodes;
 mod suspend;
+mod weak;
 
 pub use advertised::{Advertised, AdvertisedError};
 pub use broadcast::{BroadcastError, BroadcastPolicy, BroadcastReport, NotSent, WhenSlow};
@@ -139,3 +140,4 @@ pub use peer_view::PeerView;
 pub use protocol_peers::{PeerChange, ProtocolPeers};
 pub use server::Server;
 pub use static_nodes::StaticNode;
+pub use weak::WeakServer;

@@ -31,15 +31,16 @@ use crate::transport::Transport;
 /// A running node, cheap to clone.
 ///
 /// Stop the node with [`shutdown`](Self::shutdown). Dropping the last clone stops the node at once
-/// and closes its connections without a Disconnect.
+/// and closes its connections without a Disconnect. A task that should not keep the node running
+/// holds a [`WeakServer`](super::WeakServer).
 #[doc(alias("node", "swarm"))]
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
-    _last: Arc<KillOnDrop>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) last: Arc<KillOnDrop>,
 }
 
-struct KillOnDrop(CancellationToken);
+pub(super) struct KillOnDrop(CancellationToken);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
@@ -50,10 +51,7 @@ impl Drop for KillOnDrop {
 impl Server {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let last = Arc::new(KillOnDrop(shared.tasks.killed.clone()));
-        Self {
-            shared,
-            _last: last,
-        }
+        Self { shared, last }
     }
 
     /// Returns the node's id.

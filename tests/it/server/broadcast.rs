@@ -1,7 +1,9 @@
 //! One message to many peers.
 
-use peermux::server::{BroadcastError, BroadcastPolicy, NotSent, WhenSlow};
-use peermux::{Bytes, DisconnectReason, PeerError, ProtocolLimits, messages};
+use std::sync::{Arc, OnceLock};
+
+use peermux::server::{BroadcastError, BroadcastPolicy, NotSent, WeakServer, WhenSlow};
+use peermux::{Bytes, DisconnectReason, PeerError, ProtocolError, ProtocolLimits, messages};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -60,6 +62,35 @@ async fn crowd(readers: usize) -> (Server, Vec<Server>, Peer, mpsc::Receiver<usi
 
 fn block(size: usize) -> Blocks {
     Blocks::Block((0..size).map(|at| (at * at / 7) as u8).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_reached_before_its_function_starts() {
+    let (server, (told, mut reports)) = (Arc::new(OnceLock::new()), mpsc::channel(1));
+    let starting: Arc<OnceLock<WeakServer>> = Arc::clone(&server);
+    let protocol = Protocol::typed::<Blocks>("blocks", 1).run(move |_, mut conn| {
+        let (server, told) = (starting.get().and_then(WeakServer::upgrade), told.clone());
+        async move {
+            if let Some(server) = server {
+                let policy = BroadcastPolicy::default();
+                let report = server.broadcast(&block(1), policy, |_| true).await;
+                told.send(report).await.map_err(ProtocolError::other)?;
+            }
+            conn.recv().await?;
+            Ok(())
+        }
+    });
+    let ours = Server::builder(key()).protocol(protocol);
+    let ours = ours.start().await.unwrap();
+    server.get_or_init(|| ours.downgrade());
+    let other = Server::builder(key()).protocol(blocks(None));
+    let other = other.start().await.unwrap();
+    let (near, far) = duplex(4 << 10);
+    let key = *other.enode().public_key();
+    let (peer, _) = tokio::join!(ours.dial_over(near, &key), other.accept_over(far));
+    peer.expect("dials");
+    let report = reports.recv().await.expect("it starts").expect("sent");
+    assert_eq!((report.sent, report.dropped.len()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

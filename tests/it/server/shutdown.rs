@@ -138,7 +138,10 @@ async fn a_server_that_is_dropped_closes_everything_at_once() {
     server.add_static(at(&remote, &public(1))).await.unwrap();
     reach(next_dial(&mut script).await, &remote);
     added(&mut feed).await;
+    let weak = server.downgrade();
+    assert_eq!(weak.upgrade().map(|server| server.id()), Some(server.id()));
     drop(server);
+    assert!(weak.upgrade().is_none());
     dropped(&mut feed).await;
     assert!(script.next().await.is_none(), "the dialer is gone");
 }
