@@ -24,8 +24,10 @@ pub enum SendError {
         length: u64,
     },
     /// The payload is larger than the limit for this message.
-    #[error("payload of {size} bytes is over the limit of {limit}")]
+    #[error("the payload of message {code:#04x}, {size} bytes, is over the limit of {limit}")]
     TooLarge {
+        /// The message's code, relative to the protocol.
+        code: u64,
         /// The payload's size in bytes.
         size: usize,
         /// The smaller of [`max_payload`](crate::rlpx::max_payload) for the message's id and the

@@ -197,7 +197,7 @@ impl<M> ProtocolSender<M> {
             return Err(SendError::InvalidCode { code, length });
         }
         match self.target.max_payload(code).min(N::max_size(code)) {
-            limit if size > limit => Err(SendError::TooLarge { size, limit }),
+            limit if size > limit => Err(SendError::TooLarge { code, size, limit }),
             _ => Ok(()),
         }
     }

@@ -161,7 +161,7 @@ fn try_send(
     }
     let (size, limit) = (payload.data().plain().len(), max_payload(lane.id(code)));
     if size > limit {
-        return Err(NotSent::Refused(SendError::TooLarge { size, limit }));
+        return Err(NotSent::Refused(SendError::TooLarge { code, size, limit }));
     }
     let sent = lane.try_send_shared(code, payload);
     sent.map_err(|error| match error {

@@ -155,8 +155,8 @@ async fn an_encoded_message_can_be_sent_many_times_within_its_limit() {
         assert_eq!(message.size(), text.payload().len());
     }
     let large = Small::Text("a large cat".to_owned());
-    let (size, limit) = (12, 8);
-    let refused = SendError::TooLarge { size, limit };
+    let (code, size, limit) = (0, 12, 8);
+    let refused = SendError::TooLarge { code, size, limit };
     assert_eq!(near.send(&large).await, Err(refused.clone()));
     let refused_at_once = near.try_send_encoded(&Encoded::of(&large));
     assert_eq!(refused_at_once, Err(TrySendError::Refused(refused)));

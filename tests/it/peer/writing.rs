@@ -31,6 +31,7 @@ async fn an_oversized_message_is_an_error_only_for_its_sender() {
         assert_eq!(
             refused,
             Err(SendError::TooLarge {
+                code: 0,
                 size,
                 limit: MAX_PAYLOAD
             })
@@ -92,7 +93,8 @@ async fn a_message_id_of_two_bytes_leaves_one_byte_less_for_the_largest_payload(
         let limit = MAX_PAYLOAD - 1;
         let refused = conn.send(&Message::new(0x70, noise(limit + 1))).await;
         let size = limit + 1;
-        assert_eq!(refused, Err(SendError::TooLarge { size, limit }));
+        let code = 0x70;
+        assert_eq!(refused, Err(SendError::TooLarge { code, size, limit }));
         conn.send_and_flush(&Message::new(0x70, noise(limit)))
             .await?;
         peer.ending().await;
