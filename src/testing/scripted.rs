@@ -47,7 +47,8 @@ pub struct ScriptedFrame {
 impl Scripted {
     /// Runs a peer with `settings` in the background, and returns it with its remote.
     ///
-    /// The remote announces `capabilities`.
+    /// The remote announces `capabilities`. As with [`connect`](super::connect), the peer's
+    /// protocols are already [running](Peer::running) when this function returns.
     ///
     /// # Errors
     /// [`SetupError`] as for [`connect`](super::connect).
@@ -78,6 +79,7 @@ impl Scripted {
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
         tokio::spawn(driver.run());
+        peer.running().await;
         Ok((peer, Self::over(theirs)))
     }
 
@@ -148,6 +150,9 @@ impl Scripted {
 
     /// Returns the next message, or `None` once the other side has closed.
     ///
+    /// Messages of the base protocol are included: after 15 s of silence, a Ping arrives. In paused
+    /// time, these pass as soon as nothing else is left to do.
+    ///
     /// # Panics
     /// If the other side sends a frame that cannot be opened.
     pub async fn next(&mut self) -> Option<ScriptedFrame> {
@@ -190,7 +195,7 @@ impl Scripted {
         }
     }
 
-    /// Returns the next message.
+    /// Like [`next`](Self::next), for a side that has not closed.
     ///
     /// # Panics
     /// If the other side closes the connection instead.
