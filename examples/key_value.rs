@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Any peer may have the value, so an answer without it does not stop the search.
     for key in ["north", "south", "east"] {
         let any = asking.any(Get(key.to_owned()));
-        match any.accept(|Value(value)| value.is_some()).send().await {
+        match any.accept(|_, Value(value)| value.is_some()).send().await {
             Ok((_, Value(value))) => println!("{key}: {}", value.unwrap_or_default()),
             Err(error) => println!("{key}: {error}"),
         }

@@ -63,7 +63,9 @@
 /// | `Name { a: T, b: U }` | the RLP list `[a, b]`, of exactly these elements |
 /// | `Name(T)` | the RLP value of `T` itself |
 /// | `Name` | the empty list, `c0` |
-/// | `Name { a: T } -> Answer`, and `Answer` itself | the same after an id: `[id, a]`, `[id, T]`, `[id]` |
+/// | `Name { a: T, b: U } -> Answer`, and `Answer` itself | the same after an id: `[id, a, b]` |
+/// | `Name(T) -> Answer` | `[id, T]`; if `T` is a struct, `[id, [a, b]]`, as in `eth/66` |
+/// | `Name -> Answer` | `[id]` |
 ///
 /// # Fields
 ///
@@ -76,9 +78,9 @@
 /// | `String` | a byte string of UTF-8 |
 /// | [`Bytes`](crate::Bytes), `Vec<u8>`, `[u8; N]` | a byte string; `Bytes` shares the memory of the payload |
 /// | `Vec<T>`, `[T; N]` | a list |
-/// | [`Bounded<Vec<T>, N>`](crate::rlp::Bounded), or `#[rlp(max = N)]` before the field | a list of at most `N` items; a longer one is rejected before its items are built |
+/// | [`Bounded<Vec<T>, N>`](crate::rlp::Bounded), or `#[rlp(max = N)]` before the field | a list of at most `N` items, or a byte string of at most `N` bytes; a longer one is rejected before it is built. `N` is a number or a constant |
 /// | `Option<T>` | a list of zero or one item |
-/// | `Option<T>` after `#[rlp(optional)]` | nothing, or the value; only the last fields of a list may be absent, e.g. fields that a later version has added |
+/// | `Option<T>` after `#[rlp(optional)]` | nothing, or the value; only the last fields of a list may be absent, e.g. fields that a later version has added. It combines with `max`: `#[rlp(optional, max = N)]` |
 /// | tuples of up to eight | a list |
 /// | a struct with `#[derive(RlpValue)]` | a list of its fields, with the same attributes |
 /// | `Box<T>` | the same as `T` |

@@ -19,7 +19,7 @@ use crate::time::after;
 type Filter = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
 /// Why a try failed, and when its time limit passes.
 type Failed = (RequestError, Instant);
-type Accept<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
+type Accept<R> = Box<dyn Fn(&Peer, &R) -> bool + Send + Sync>;
 
 /// A request that any of several peers may answer, made by [`Requests::any`].
 #[must_use = "nothing is sent before `send`"]
@@ -46,7 +46,7 @@ impl<M: RequestMessages> Requests<M> {
             request,
             config: *self.config(),
             among: Box::new(|_| true),
-            accept: Box::new(|_| true),
+            accept: Box::new(|_, _| true),
             tries: 3,
             hedge: None,
         }
@@ -60,8 +60,14 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         self
     }
 
-    /// Asks the next peer if `accept` rejects a response, for example an empty one.
-    pub fn accept(mut self, accept: impl Fn(&R::Response) -> bool + Send + Sync + 'static) -> Self {
+    /// Asks the next peer if `accept` rejects a peer's response, for example an empty one.
+    ///
+    /// For a response that no honest peer sends, `accept` can also
+    /// [penalise](Peer::penalise) the peer.
+    pub fn accept(
+        mut self,
+        accept: impl Fn(&Peer, &R::Response) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.accept = Box::new(accept);
         self
     }
@@ -74,9 +80,11 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         self
     }
 
-    /// Also asks the next peer if there is no response after this time.
+    /// Also asks the next peer whenever there is no response after this time.
     ///
-    /// The first response counts, and the other requests are cancelled. Default: never.
+    /// So one more peer is asked each time this time passes, up to the number of
+    /// [tries](Self::tries). The first accepted response counts, and the other requests are
+    /// cancelled. Default: never.
     pub fn hedge_after(mut self, wait: Duration) -> Self {
         self.hedge = Some(wait);
         self
@@ -91,7 +99,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
     /// Sends the request, and returns the peer that answered and its response.
     ///
     /// # Errors
-    /// [`RequestError::Nobody`] with the last failure, if no peer has answered.
+    /// [`RequestError::Nobody`] with the last failure, if no peer's response was accepted.
     ///
     /// # Cancel safety
     /// Same as [`Requests::request`].
@@ -120,8 +128,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
                 // arrived.
                 biased;
                 Some((peer, result)) = open.next() => match result {
-                    Ok(Some(response)) => return Ok((peer, response)),
-                    Ok(None) => {}
+                    Ok(response) => return Ok((peer, response)),
                     Err(failed) => last = Some(failed),
                 },
                 () = &mut hedge => {}
@@ -131,14 +138,20 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
 
     /// Asks a peer. If the peer has gone, this does not wait for the reason, because the next peer
     /// can be asked at once.
-    async fn ask(&self, peer: Peer) -> (Peer, Result<Option<R::Response>, Failed>) {
+    async fn ask(&self, peer: Peer) -> (Peer, Result<R::Response, Failed>) {
         let (id, request) = (peer.id(), self.request.clone());
         let deadline = after(Instant::now(), self.config.timeout());
         let asked = self
             .requests
             .request_until(deadline, &id, request, &self.config);
-        let accept = |response| Some(response).filter(|response| (self.accept)(response));
-        let result = asked.await.map(accept);
+        let result = match asked.await {
+            Ok(response) if (self.accept)(&peer, &response) => Ok(response),
+            Ok(_) => Err(RequestError::Rejected {
+                peer: id,
+                request: R::NAME,
+            }),
+            Err(error) => Err(error),
+        };
         (peer, result.map_err(|error| (error, deadline)))
     }
 

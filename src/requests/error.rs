@@ -19,15 +19,23 @@ pub enum RequestError {
         /// The request's name.
         request: &'static str,
     },
-    /// No node is left to ask.
-    #[error("no peer is left to send {request} to after {tried} tries{}", because(.last))]
+    /// No peer has answered, although as many were asked as [allowed](super::AnyPeer::tries).
+    #[error("{}", nobody(request, *tried, last.as_deref()))]
     Nobody {
         /// The request's name.
         request: &'static str,
-        /// How many nodes were asked.
+        /// How many nodes were asked; 0 if there was none to ask.
         tried: usize,
         /// Why the request to the last of these nodes failed.
         last: Option<Box<RequestError>>,
+    },
+    /// The caller's function did not [accept](super::AnyPeer::accept) the response.
+    #[error("the response of {peer} to {request} was not accepted")]
+    Rejected {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
     },
     /// The response did not arrive in time.
     #[error("{peer} did not answer {request} within {limit:?}")]
@@ -96,10 +104,11 @@ fn why(peer: &Peer) -> String {
     outcome.map_or_else(String::new, |outcome| format!(": {}", outcome.error))
 }
 
-fn because(error: &Option<Box<RequestError>>) -> String {
-    error
-        .as_ref()
-        .map_or_else(String::new, |error| format!(": {error}"))
+fn nobody(request: &str, tried: usize, last: Option<&RequestError>) -> String {
+    last.map_or_else(
+        || format!("there is no peer to send {request} to"),
+        |last| format!("none of {tried} peers has answered {request}; the last one: {last}"),
+    )
 }
 
 impl RequestError {
@@ -111,6 +120,7 @@ impl RequestError {
             Self::Gone { peer, .. } => Some(peer.id()),
             Self::NotConnected { peer, .. }
             | Self::TimedOut { peer, .. }
+            | Self::Rejected { peer, .. }
             | Self::TooManyOpen { peer, .. }
             | Self::TooLarge { peer, .. }
             | Self::WrongResponse { peer, .. }

@@ -64,11 +64,24 @@ async fn after_a_useless_response_the_next_peer_is_asked() {
     let (empty, works) = (empty(), echoes().build());
     let (requests, _node, servers) = connected(&[&empty, &works]).await;
     for _ in 0..10 {
-        let asked = requests.any(get("cat")).accept(|value| value.0.is_some());
+        let asked = requests
+            .any(get("cat"))
+            .accept(|_, value| value.0.is_some());
         let (peer, _) = asked.send().await.unwrap();
         assert_eq!(peer.id(), servers[1].id());
     }
     let only = servers[0].id();
+    let asked = requests
+        .any(get("cat"))
+        .among(move |peer| peer.id() == only)
+        .accept(move |peer, value| peer.id() != only || value.0.is_some());
+    let error = asked.send().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "none of 1 peers has answered Get; the last one: the response of {only} to Get was not accepted"
+        )
+    );
     let asked = requests
         .any(get("cat"))
         .among(move |peer| peer.id() == only);
@@ -92,4 +105,5 @@ async fn if_nobody_answers_the_error_contains_the_last_failure() {
     let nobody = Requests::<Kv>::new();
     let error = nobody.any(get("cat")).send().await.unwrap_err();
     assert!(matches!(error, RequestError::Nobody { tried: 0, .. }));
+    assert_eq!(error.to_string(), "there is no peer to send Get to");
 }
