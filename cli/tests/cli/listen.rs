@@ -261,9 +261,7 @@ fn a_url_that_others_cannot_dial_comes_with_a_remark() {
 
 #[test]
 fn a_name_is_listened_on_at_an_address_that_works() {
-    let Ok(taken) = TcpListener::bind("[::1]:0") else {
-        return;
-    };
+    let taken = TcpListener::bind("[::1]:0").expect("the machine has IPv6 on loopback");
     let port = taken.local_addr().expect("bound").port();
     let name = format!("localhost:{port}");
     let mut node = Peermux::start(&["listen", "--addr", &name]);
