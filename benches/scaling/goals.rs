@@ -20,6 +20,11 @@ impl Goals {
             met,
         });
     }
+
+    /// Whether all goals are met.
+    pub(crate) fn are_met(&self) -> bool {
+        self.0.iter().all(|goal| goal.met)
+    }
 }
 
 impl fmt::Display for Goals {

@@ -36,6 +36,7 @@ mod worker;
 
 use std::alloc::System;
 use std::env::args;
+use std::process::ExitCode;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -45,7 +46,7 @@ use crate::goals::Goals;
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -53,11 +54,13 @@ fn main() {
         [worker::ROLE, "crowd", enode] => crowd::run(enode),
         [worker::ROLE, "storm", enode] => storm::run(enode),
         [worker::ROLE, "talker", enode] => talker::run(enode),
-        words => measure(words),
+        words => return measure(words),
     }
+    ExitCode::SUCCESS
 }
 
-fn measure(words: &[&str]) {
+/// Prints the figures and goals. In an optimised build, fails if a goal is missed.
+fn measure(words: &[&str]) -> ExitCode {
     let quick = words.contains(&"--quick");
     let only = words.iter().position(|word| *word == "--only");
     let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
@@ -81,4 +84,9 @@ fn measure(words: &[&str]) {
         }
     }
     print!("{goals}");
+    if goals.are_met() || cfg!(debug_assertions) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

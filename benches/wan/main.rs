@@ -24,8 +24,8 @@
 //!
 //! Tables and goals are printed to standard output; the figures are written as JSON to `wan` below
 //! the target folder. Sender, receiver and path share the machine: "idle" is the unused share of
-//! the busier processor during a measurement. The exit code reports whether everything ran, not
-//! whether goals are met.
+//! the busier processor during a measurement. The exit code reports whether everything ran and, in an
+//! optimised build, whether all goals are met.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -138,7 +138,8 @@ fn measure(options: &Options) -> ExitCode {
     for failure in &failures {
         eprintln!("failed: {failure}");
     }
-    if failures.is_empty() && written.is_ok() {
+    let met = goals.are_met() || cfg!(debug_assertions);
+    if failures.is_empty() && written.is_ok() && met {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
