@@ -1,6 +1,7 @@
 //! Event streams for many readers, none of which blocks the sender.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::broadcast;
 use tokio::task::unconstrained;
+use tokio::time::Instant;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
@@ -18,7 +20,14 @@ const MOST: usize = 65_536;
 ///
 /// The feed keeps pointers to events, because its ring exists even if nothing was ever emitted.
 #[derive(Debug)]
-pub(crate) struct EventFeed<T>(broadcast::Sender<Arc<T>>);
+pub(crate) struct EventFeed<T>(broadcast::Sender<Arc<Emitted<T>>>);
+
+/// An event, and when it was emitted.
+#[derive(Debug, Clone)]
+struct Emitted<T> {
+    event: T,
+    at: Instant,
+}
 
 impl<T> Clone for EventFeed<T> {
     fn clone(&self) -> Self {
@@ -38,7 +47,8 @@ impl<T: Clone + Send + Sync + 'static> EventFeed<T> {
     pub(crate) fn emit(&self, event: T) {
         if self.0.receiver_count() > 0 {
             // This fails only if the last subscriber has left in the meantime.
-            let _ = self.0.send(Arc::new(event));
+            let at = Instant::now();
+            let _ = self.0.send(Arc::new(Emitted { event, at }));
         }
     }
 
@@ -65,7 +75,7 @@ impl<T: Clone + Send + Sync + 'static> EventFeed<T> {
 ///     }
 /// }
 /// ```
-pub struct EventStream<T>(BroadcastStream<Arc<T>>);
+pub struct EventStream<T>(BroadcastStream<Arc<Emitted<T>>>);
 
 /// Events that were lost because they were not read in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +98,21 @@ impl<T: Clone + Send + Sync + 'static> EventStream<T> {
         self.next().await
     }
 
+    /// Like [`recv`](Self::recv), but also returns when the event was emitted.
+    ///
+    /// A slow subscriber receives an event later than that.
+    ///
+    /// # Errors
+    /// [`Missed`] in place of lost events.
+    ///
+    /// # Cancel safety
+    /// Dropping the call loses no event.
+    pub async fn recv_at(&mut self) -> Option<Result<(T, Instant), Missed>> {
+        poll_fn(|cx| self.poll_emitted(cx))
+            .await
+            .map(|emitted| emitted.map(|Emitted { event, at }| (event, at)))
+    }
+
     /// Returns the next event if one has already arrived.
     ///
     /// Returns `None` if no event has arrived, and after the end.
@@ -99,18 +124,23 @@ impl<T: Clone + Send + Sync + 'static> EventStream<T> {
         // get the event.
         unconstrained(self.next()).now_or_never().flatten()
     }
+
+    fn poll_emitted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Emitted<T>, Missed>>> {
+        self.0.poll_next_unpin(cx).map(|next| {
+            next.map(|emitted| match emitted {
+                Ok(emitted) => Ok(Arc::unwrap_or_clone(emitted)),
+                Err(BroadcastStreamRecvError::Lagged(events)) => Err(Missed { events }),
+            })
+        })
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Stream for EventStream<T> {
     type Item = Result<T, Missed>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(cx).map(|next| {
-            next.map(|event| match event {
-                Ok(event) => Ok(Arc::unwrap_or_clone(event)),
-                Err(BroadcastStreamRecvError::Lagged(events)) => Err(Missed { events }),
-            })
-        })
+        self.poll_emitted(cx)
+            .map(|next| next.map(|emitted| emitted.map(|emitted| emitted.event)))
     }
 }
 
@@ -122,6 +152,10 @@ impl<T> fmt::Debug for EventStream<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
     use super::*;
 
     #[tokio::test]
@@ -135,6 +169,20 @@ mod tests {
         drop(feed);
         assert_eq!(events.recv().await, Some(Ok(3)));
         assert_eq!(events.recv().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_sees_when_each_event_was_emitted() {
+        let feed = EventFeed::new(4);
+        let (mut events, started) = (feed.subscribe(), Instant::now());
+        for number in 0..3 {
+            feed.emit(number);
+            advance(Duration::from_secs(1)).await;
+        }
+        for number in 0..3 {
+            let at = started + Duration::from_secs(number);
+            assert_eq!(events.recv_at().await, Some(Ok((number, at))));
+        }
     }
 
     #[tokio::test]
