@@ -248,7 +248,7 @@ mod tests {
         let words = refused(3, &[0xc5, 0xc4, b'a', b'b', b'c', b'd']).to_string();
         let limit = "Words.out: at most 3 items or bytes are allowed, not 4";
         assert!(words.ends_with(limit), "{words}");
-        let blobs = refused(4, &Sample::Blobs(vec![Bytes::new(); 4]).encode()).to_string();
+        let blobs = refused(4, &Sample::Blobs(vec![Bytes::new(); 8]).encode()).to_string();
         assert!(
             blobs.ends_with("the values take more than 100 bytes of memory"),
             "{blobs}"

@@ -57,7 +57,7 @@ mod tests {
 
     fn id(n: usize) -> NodeId {
         let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
         NodeId::from_bytes(bytes)
     }
 
