@@ -26,15 +26,6 @@ pub struct RequestConn<M: RequestMessages> {
     _listed: Listed<M>,
 }
 
-/// Notes, when it is dropped, that no message is awaited.
-struct Awaiting<'a, M: RequestMessages>(&'a Messages<M>);
-
-impl<M: RequestMessages> Drop for Awaiting<'_, M> {
-    fn drop(&mut self) {
-        self.0.stop_awaiting();
-    }
-}
-
 impl<M: RequestMessages> RequestConn<M> {
     pub(super) fn new(
         messages: Arc<Messages<M>>,
@@ -60,8 +51,7 @@ impl<M: RequestMessages> RequestConn<M> {
     /// # Cancel safety
     /// Cancel safe. Answers in progress continue.
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, ProtocolError> {
-        let awaiting = Awaiting(&self.messages);
-        poll_fn(|cx| awaiting.0.poll_recv(cx)).await
+        poll_fn(|cx| self.messages.poll_recv(cx)).await
     }
 
     /// Like [`ProtocolConn::send`](crate::ProtocolConn::send).

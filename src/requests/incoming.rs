@@ -26,6 +26,8 @@ pub(super) struct Incoming<M: RequestMessages> {
     unread: VecDeque<(Message, Charge)>,
     /// An error that occurred while nothing awaited a message.
     failed: Option<ProtocolError>,
+    /// Whether the end of the connection was seen.
+    ended: bool,
     unasked: Unasked,
     late: Unasked,
 }
@@ -44,6 +46,7 @@ impl<M: RequestMessages> Incoming<M> {
             held_back: None,
             unread: VecDeque::new(),
             failed: None,
+            ended: false,
             unasked: config.unasked(),
             late: config.late(),
         }
@@ -54,33 +57,48 @@ impl<M: RequestMessages> Incoming<M> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
-        let other = match (self.unread.pop_front(), self.failed.take()) {
-            (Some(unread), failed) => {
-                self.failed = failed;
-                if self.unread.is_empty() {
-                    self.unread = VecDeque::new();
-                }
-                Some(unread)
-            }
-            (None, Some(error)) => return Poll::Ready(Err(error)),
-            (None, None) => ready!(self.poll_other(cx))?,
-        };
-        let other = other.map(|(message, charge)| self.receiver.decode(message, charge));
-        Poll::Ready(Ok(other.transpose()?))
+        if let Some(unread) = self.take_unread() {
+            return Poll::Ready(unread);
+        }
+        let other = ready!(self.poll_other(cx))?;
+        Poll::Ready(self.decode(other))
     }
 
-    /// Handles requests and responses, and keeps other messages for [`poll_recv`](Self::poll_recv).
-    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) {
-        while self.failed.is_none() {
+    /// Returns what [`poll_unread`](Self::poll_unread) has kept, in order.
+    pub(super) fn take_unread(&mut self) -> Option<Result<Option<Received<M>>, ProtocolError>> {
+        if let Some(unread) = self.unread.pop_front() {
+            if self.unread.is_empty() {
+                self.unread = VecDeque::new();
+            }
+            return Some(self.decode(Some(unread)));
+        }
+        let failed = self.failed.take().map(Err);
+        failed.or_else(|| self.ended.then_some(Ok(None)))
+    }
+
+    /// Handles requests and responses, and keeps all else for [`poll_recv`](Self::poll_recv).
+    ///
+    /// Returns whether there is something to receive.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.failed.is_none() && !self.ended {
             match self.poll_other(cx) {
-                Poll::Pending => return,
+                Poll::Pending => return !self.unread.is_empty(),
                 Poll::Ready(Ok(Some(other))) => self.unread.push_back(other),
-                Poll::Ready(Ok(None)) => break,
+                Poll::Ready(Ok(None)) => self.ended = true,
                 Poll::Ready(Err(error)) => self.failed = Some(error),
             }
         }
         // No response arrives any more. The function might wait for one before it receives again.
         self.remote.end();
+        true
+    }
+
+    fn decode(
+        &self,
+        message: Option<(Message, Charge)>,
+    ) -> Result<Option<Received<M>>, ProtocolError> {
+        let decoded = message.map(|(message, charge)| self.receiver.decode(message, charge));
+        Ok(decoded.transpose()?)
     }
 
     fn poll_other(

@@ -13,28 +13,34 @@ use crate::message::RequestMessages;
 use crate::mutex::Mutex;
 use crate::peer::ProtocolError;
 
-/// A peer's messages, which are read by two sides.
+/// A peer's messages, which the task that runs the peer's function reads.
 ///
-/// While the function awaits a message, it reads. At other times, the task that runs the function
-/// reads, so that responses arrive even if the function waits for one.
+/// If the function awaits a message, it reads them itself. At other times, the task reads them after
+/// each turn of the function, so that responses arrive even if the function waits for one. The
+/// function may move its channel to another task, which then only takes what was read.
 pub(super) struct Messages<M: RequestMessages>(Mutex<State<M>>);
 
 struct State<M: RequestMessages> {
     /// `None` before requests begin, and after the function has dropped its channel.
     incoming: Option<Incoming<M>>,
-    /// Whether the function awaits a message. Only one side reads at a time, since only the last
-    /// reader is woken.
-    awaited: bool,
-    /// The task that runs the function.
+    /// The task that runs the function; `None` before the first turn and once the function has ended.
     task: Option<(Id, Waker)>,
+    /// Wakes the function if it waits for a message.
+    reader: Option<Waker>,
+    waits: bool,
+    /// Whether the function has read in this turn until there was nothing left, with the waker of
+    /// its own task. Then the task need not read again.
+    has_read: bool,
 }
 
 impl<M: RequestMessages> Messages<M> {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State {
             incoming: None,
-            awaited: false,
             task: None,
+            reader: None,
+            waits: false,
+            has_read: false,
         }))
     }
 
@@ -54,64 +60,89 @@ impl<M: RequestMessages> Messages<M> {
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
-        let mut state = self.0.lock();
+        let state = &mut *self.0.lock();
         let Some(incoming) = &mut state.incoming else {
             return Poll::Ready(Ok(None));
         };
-        let next = incoming.poll_recv(cx);
-        state.await_message(next.is_pending());
+        let elsewhere = (state.task.as_ref()).is_some_and(|(id, _)| task::try_id() != Some(*id));
+        let next = if elsewhere {
+            incoming.take_unread().map_or(Poll::Pending, Poll::Ready)
+        } else {
+            incoming.poll_recv(cx)
+        };
+        state.waits = next.is_pending();
+        if state.waits {
+            store(&mut state.reader, cx);
+            let task = state.task.as_ref();
+            state.has_read = task.is_some_and(|(_, waker)| waker.will_wake(cx.waker()));
+        }
         next
-    }
-
-    /// Notes that the function no longer awaits a message.
-    pub(super) fn stop_awaiting(&self) {
-        self.0.lock().await_message(false);
     }
 
     /// Runs the function, and reads while it waits for something other than a message.
     pub(super) async fn run<T>(self: Arc<Self>, function: impl Future<Output = T>) -> T {
+        let _ended = Ended(&self);
         let mut function = pin!(function);
         poll_fn(|cx| {
+            self.begin_turn(cx);
             let result = function.as_mut().poll(cx);
             if result.is_pending() {
-                self.poll_unread(cx);
+                self.end_turn(cx);
             }
             result
         })
         .await
     }
 
-    fn poll_unread(&self, cx: &mut Context<'_>) {
+    fn begin_turn(&self, cx: &Context<'_>) {
         let mut state = self.0.lock();
-        if state.incoming.is_some() {
-            state.note_task(cx);
+        state.has_read = false;
+        match (&mut state.task, task::try_id()) {
+            (Some((_, waker)), _) => waker.clone_from(cx.waker()),
+            (none, id) => *none = id.map(|id| (id, cx.waker().clone())),
         }
-        if !state.awaited
-            && let Some(incoming) = &mut state.incoming
+    }
+
+    fn end_turn(&self, cx: &mut Context<'_>) {
+        let state = &mut *self.0.lock();
+        if state.has_read {
+            return;
+        }
+        if let Some(incoming) = &mut state.incoming
+            && incoming.poll_unread(cx)
+            && state.waits
         {
-            incoming.poll_unread(cx);
+            state.wake_reader();
         }
     }
 }
 
 impl<M: RequestMessages> State<M> {
-    fn await_message(&mut self, awaited: bool) {
-        let before = std::mem::replace(&mut self.awaited, awaited);
-        // If the function has moved its channel to another task, the function's own task does not
-        // know that it has to read now.
-        if before
-            && !awaited
-            && let Some((id, waker)) = &self.task
-            && task::try_id() != Some(*id)
-        {
-            waker.wake_by_ref();
+    fn wake_reader(&mut self) {
+        self.waits = false;
+        if let Some(reader) = &self.reader {
+            reader.wake_by_ref();
         }
     }
+}
 
-    fn note_task(&mut self, cx: &Context<'_>) {
-        let known = self.task.as_ref();
-        if !known.is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
-            self.task = task::try_id().map(|id| (id, cx.waker().clone()));
-        }
+/// Keeps the waker of `cx`.
+fn store(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        // This does nothing if both wake the same task.
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
+/// Notes, when it is dropped, that the task of the function reads no more.
+struct Ended<'a, M: RequestMessages>(&'a Messages<M>);
+
+impl<M: RequestMessages> Drop for Ended<'_, M> {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock();
+        state.task = None;
+        // A channel that has moved to another task is read there from now on.
+        state.wake_reader();
     }
 }

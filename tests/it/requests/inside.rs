@@ -3,9 +3,12 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use peermux::requests::{RequestConfig, RequestConn, RequestError};
 use peermux::{DisconnectReason, PeerError, ProtocolError, ProtocolLimits};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::*;
 
@@ -201,4 +204,123 @@ async fn a_channel_in_another_task_leaves_requests_to_the_function() {
     let _pair = Pair::of_protocols(near, far).await;
     let value = received.recv().await.expect("asks").expect("is answered");
     assert_eq!(value, Value(Some("cat".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_polled_no_more_does_not_hold_up_responses() {
+    let ours = echoes().build();
+    let (results, mut received) = mpsc::channel(1);
+    let asking = ours.clone();
+    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+        let (results, asking) = (results.clone(), asking.clone());
+        async move {
+            let mut conn = before.ready();
+            tokio::select! {
+                // The stream is polled first, so that it waits when the time is over.
+                biased;
+                message = conn.next() => unreachable!("{message:?}"),
+                () = tokio::time::sleep(SECOND) => {}
+            }
+            let result = asking.request(&peer.id(), get("cat")).await;
+            results.send(result).await.map_err(ProtocolError::other)?;
+            // The message arrived before the response, and is received after it.
+            let message = conn.next().await.transpose()?;
+            assert_eq!(message.as_deref(), Some(&STATUS));
+            Ok(())
+        }
+    });
+    let (tell, told) = mpsc::channel(1);
+    let told = Arc::new(Mutex::new(told));
+    let theirs = Requests::builder()
+        .answer(move |_, get: Get| {
+            let tell = tell.clone();
+            async move {
+                tell.send(()).await.map_err(ProtocolError::other)?;
+                tokio::time::sleep(SECOND).await;
+                Ok(Value(Some(get.key)))
+            }
+        })
+        .build();
+    let far = function(&theirs, move |conn| {
+        let told = Arc::clone(&told);
+        async move {
+            told.lock().await.recv().await;
+            conn.send(&STATUS).await?;
+            pending().await
+        }
+    });
+    let pair = Pair::of_protocols(near, far).await;
+    let value = received.recv().await.expect("asks").expect("is answered");
+    assert_eq!(value, Value(Some("cat".into())));
+    let outcome = pair.peer.ended().await.unwrap();
+    assert!(
+        matches!(outcome.error, PeerError::ProtocolReturned(_)),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_polled_among_others_receives_everything() {
+    let (told, mut received) = mpsc::channel(100);
+    let near = function(&Requests::new(), move |conn| {
+        let told = told.clone();
+        async move {
+            // A set polls only those of its futures that were woken.
+            let mut tasks: FuturesUnordered<BoxFuture<'_, Result<(), ProtocolError>>> =
+                FuturesUnordered::new();
+            tasks.push(
+                conn.try_for_each(|message| {
+                    let told = told.clone();
+                    async move {
+                        let sent = told.send(message.into_inner()).await;
+                        sent.map_err(ProtocolError::other)
+                    }
+                })
+                .boxed(),
+            );
+            for number in 1..5 {
+                tasks.push(
+                    async move {
+                        tokio::time::sleep(number * SECOND).await;
+                        Ok(())
+                    }
+                    .boxed(),
+                );
+            }
+            while tasks.try_next().await?.is_some() {}
+            Ok(())
+        }
+    });
+    let far = function(&Requests::new(), |conn| async move {
+        for genesis in 0..100 {
+            conn.send(&Kv::Status { genesis }).await?;
+            tokio::time::sleep(SECOND / 20).await;
+        }
+        pending().await
+    });
+    let _pair = Pair::of_protocols(near, far).await;
+    for genesis in 0..100 {
+        assert_eq!(received.recv().await, Some(Kv::Status { genesis }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_outlives_its_function_sees_the_end() {
+    let (ended, mut ends) = mpsc::channel(1);
+    let near = function(&Requests::new(), move |mut conn| {
+        let ended = ended.clone();
+        async move {
+            tokio::spawn(async move {
+                let end = conn.recv().await.map(|message| message.is_none());
+                ended.send(end.expect("no error")).await
+            });
+            tokio::time::sleep(SECOND).await;
+            Ok(())
+        }
+    });
+    let far = function(&Requests::new(), |mut conn| async move {
+        conn.recv().await.map(|_| ())
+    });
+    let _pair = Pair::of_protocols(near, far).await;
+    assert_eq!(ends.recv().await, Some(true));
 }
