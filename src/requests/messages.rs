@@ -23,13 +23,14 @@ pub(super) struct Messages<M: RequestMessages>(Mutex<State<M>>);
 struct State<M: RequestMessages> {
     /// `None` before requests begin, and after the function has dropped its channel.
     incoming: Option<Incoming<M>>,
-    /// The task that runs the function; `None` before the first turn and once the function has ended.
+    /// The task that runs the function. `None` before its first turn and after its end.
     task: Option<(Id, Waker)>,
     /// Wakes the function if it waits for a message.
     reader: Option<Waker>,
     waits: bool,
-    /// Whether the function has read in this turn until there was nothing left, with the waker of
-    /// its own task. Then the task need not read again.
+    /// Whether the function has read everything in this turn, with its task's own waker.
+    ///
+    /// Then the task need not read again.
     has_read: bool,
 }
 
