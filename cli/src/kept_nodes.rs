@@ -46,7 +46,10 @@ impl KeptNodes {
         })
     }
 
-    /// Adds the nodes to a server.
+    /// Adds the nodes to a server that does not have them yet.
+    ///
+    /// A node that the server does not permit is left out until the next call, so call this again
+    /// after each change of the server's configuration.
     pub(crate) async fn apply(&self, server: &Server) {
         let Nodes {
             static_nodes,

@@ -156,6 +156,9 @@ impl Node {
             }
             Change::Reconfigure { settings } => {
                 reconfigure(server, settings).await?;
+                if let Some(kept) = &self.kept {
+                    kept.apply(server).await;
+                }
                 false
             }
             Change::LogLevel { filter } => {

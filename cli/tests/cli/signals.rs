@@ -241,7 +241,16 @@ struct Reloading {
 
 impl Reloading {
     fn start(text: &str, options: &[&str]) -> Self {
-        let folder = Folder::new();
+        Self::start_in(Folder::new(), text, options)
+    }
+
+    /// Stops the node, and starts it again with another file.
+    fn again(self, text: &str) -> Self {
+        assert_eq!(self.node.terminated().code, Some(0));
+        Self::start_in(self.folder, text, &[])
+    }
+
+    fn start_in(folder: Folder, text: &str, options: &[&str]) -> Self {
         let home = folder.text("home");
         let file = folder.file("node.toml", text);
         let options = [&["--data-dir", &home], options].concat();
@@ -325,6 +334,23 @@ fn a_list_of_static_nodes_that_is_read_again_counts() {
     assert_eq!(node.peers(&["remove", &enode])["kept"], true);
     node.node.event("peer_drop");
     assert_eq!(node.node.terminated().code, Some(0));
+}
+
+#[test]
+fn a_kept_node_outside_the_networks_is_dialled_once_they_permit_it() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Reloading::start("", &[]);
+    node.peers(&["add", &enode]);
+    node.node.event("peer_add");
+    let outside = "net_restrict = \"10.0.0.0/8\"\n";
+    let mut node = node.again(outside);
+    node.node.log("a kept static node is not added");
+    node.reload("");
+    node.node.event("peer_add");
+    let mut node = node.again(outside);
+    node.node.log("a kept static node is not added");
+    node.peers(&["reconfigure", "net_restrict=127.0.0.0/8"]);
+    node.node.event("peer_add");
 }
 
 #[test]

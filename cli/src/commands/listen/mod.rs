@@ -292,15 +292,14 @@ impl Args {
 
     /// Starts to serve the admin socket, if the node has one.
     #[cfg(unix)]
-    async fn service(
-        &self,
+    fn service(
         socket: Option<Socket>,
         server: &Server,
         stop: &CancellationToken,
         metrics: Option<SocketAddr>,
         events: &LastEvents,
+        kept: Option<KeptNodes>,
     ) -> Result<Option<Service>, Failure> {
-        let kept = self.kept_nodes(server).await?;
         let node = admin::Node {
             server: server.clone(),
             stop: stop.clone(),
@@ -439,12 +438,14 @@ pub(crate) async fn run(
     });
     let (server, failures) = started.await?;
     let last_events = LastEvents::default();
+    #[cfg(unix)]
+    let kept_nodes = args.kept_nodes(&server).await?;
     // The service is dropped last, because clients of the socket wait until the node has ended.
     #[cfg(unix)]
     let _service = {
         let served = serving.as_ref().map(Serving::addr);
-        args.service(socket, &server, stop, served, &last_events)
-            .await?
+        let kept = kept_nodes.clone();
+        Args::service(socket, &server, stop, served, &last_events, kept)?
     };
     let reporter = told::Reporter::new(out, last_events);
     let feeds = (feed, failures);
@@ -454,6 +455,7 @@ pub(crate) async fn run(
         let reload = hangups.map(|hangups| reload::Reload {
             args,
             config,
+            kept: kept_nodes,
             hangups,
         });
         reload::run(reload, &server, &reporter)

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::Args;
 use super::told::Reporter;
 use crate::failure::Failure;
+use crate::kept_nodes::KeptNodes;
 use crate::output::printable;
 use crate::service_manager::{self, State};
 use crate::settings::{differing, reconfigure};
@@ -21,6 +22,8 @@ pub(super) struct Reload {
     pub(super) args: Args,
     /// The configuration that was read last.
     pub(super) config: Config,
+    /// The nodes that were added at runtime.
+    pub(super) kept: Option<KeptNodes>,
     pub(super) hangups: watch::Receiver<u64>,
 }
 
@@ -103,6 +106,9 @@ impl Reload {
                     left.insert(name, why);
                 }
             }
+        }
+        if let Some(kept) = &self.kept {
+            kept.apply(server).await;
         }
         self.config = new;
         Ok(Line::Reloaded {
