@@ -49,7 +49,8 @@ impl<M: RequestMessages> RequestsBuilder<M> {
     /// The function runs in the task of the protocol, and must not block the task's thread. Up to
     /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. If the
     /// function returns an error, the peer is disconnected, as after an error of the protocol's own
-    /// function. If the requested data is missing, return a response that says so.
+    /// function. The same happens if the response is larger than its message's `max_size`. If the
+    /// requested data is missing, return a response that says so.
     pub fn answer<R, F, Fut>(self, answer: F) -> Self
     where
         R: Request<Messages = M>,
