@@ -310,8 +310,13 @@ mod tests {
         assert_eq!(role(Chain::Headers(6, Headers(vec![]))), Role::Response(6));
         assert_eq!(role(Chain::NewBlock { number: 7 }), Role::Other);
         let codes = 0..Chain::LENGTH.expect("typed");
-        let with_id: Vec<u64> = codes.filter(|code| Chain::has_id(*code)).collect();
-        assert_eq!(with_id, [0, 1, 2, 3, 4]);
+        let (requests, responses) = (Chain::is_request, Chain::is_response);
+        let requests: Vec<u64> = codes.clone().filter(|code| requests(*code)).collect();
+        let responses: Vec<u64> = codes.filter(|code| responses(*code)).collect();
+        assert_eq!(
+            (&requests[..], &responses[..]),
+            (&[0, 1, 3][..], &[2, 4][..])
+        );
     }
 
     #[test]

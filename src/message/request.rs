@@ -12,9 +12,13 @@ pub trait RequestMessages: WireMessage + Sync {
     /// Whether the message is a request, a response, or neither.
     fn role(&self) -> Role;
 
-    /// Whether messages with this code are requests or responses, which begin with an id.
+    /// Whether messages with this code are requests.
     #[must_use]
-    fn has_id(code: u64) -> bool;
+    fn is_request(code: u64) -> bool;
+
+    /// Whether messages with this code are responses.
+    #[must_use]
+    fn is_response(code: u64) -> bool;
 }
 
 /// Whether a message is a request, a response, or neither.

@@ -17,12 +17,13 @@ pub(super) struct Incoming<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
     serving: Serving<M>,
-    /// A received request that can neither be answered nor wait in the queue yet.
-    held_back: Option<Received<M>>,
-    /// Other messages that arrived while nothing awaited them.
+    /// Requests that can neither be answered nor wait to be answered yet.
     ///
-    /// They keep their room, so the protocol's limits apply to them. They are decoded when they are
-    /// read, because decoded messages can be larger.
+    /// They do not hold up responses, without which answers in progress might never complete. They
+    /// and unread messages keep their room, so the protocol's limits apply to them. They are decoded
+    /// late, because decoded messages can be larger.
+    held_back: VecDeque<(Message, Charge)>,
+    /// Other messages that arrived while nothing awaited them.
     unread: VecDeque<(Message, Charge)>,
     /// An error that occurred while nothing awaited a message.
     failed: Option<ProtocolError>,
@@ -43,7 +44,7 @@ impl<M: RequestMessages> Incoming<M> {
             receiver,
             remote,
             serving,
-            held_back: None,
+            held_back: VecDeque::new(),
             unread: VecDeque::new(),
             failed: None,
             ended: false,
@@ -109,14 +110,7 @@ impl<M: RequestMessages> Incoming<M> {
             if let Poll::Ready(error) = self.serving.poll(cx) {
                 return Poll::Ready(Err(error));
             }
-            if let Some(request) = self.held_back.take() {
-                if !self.has_room(&request) {
-                    self.held_back = Some(request);
-                    // When an answer completes, it makes room and wakes this task.
-                    return Poll::Pending;
-                }
-                self.serving.take(request, cx)?;
-            }
+            self.take_held_back(cx)?;
             // Messages that arrive without a pause must not starve other tasks of this thread.
             let turn = ready!(coop::poll_proceed(cx));
             let next = ready!(self.receiver.poll_undecoded(cx));
@@ -124,29 +118,58 @@ impl<M: RequestMessages> Incoming<M> {
             let Some((message, charge)) = next else {
                 return Poll::Ready(Ok(None));
             };
-            if !M::has_id(message.code) {
-                return Poll::Ready(Ok(Some((message, charge))));
-            }
-            let message = self.receiver.decode(message, charge)?;
-            match message.role() {
-                Role::Request(_) => self.held_back = Some(message),
-                Role::Response(id) => self.settle(id, message)?,
-                Role::Other => {
-                    return Poll::Ready(Err(ProtocolError::from(MessageError::NotAllowed {
-                        code: message.code(),
-                        rule: "a message with an id must be a request or a response",
-                    })));
+            if M::is_request(message.code) {
+                if self.held_back.is_empty() && self.has_room(message.code) {
+                    self.answer(message, charge, cx)?;
+                } else {
+                    self.held_back.push_back((message, charge));
                 }
+            } else if M::is_response(message.code) {
+                let message = self.receiver.decode(message, charge)?;
+                self.settle(message)?;
+            } else {
+                return Poll::Ready(Ok(Some((message, charge))));
             }
         }
     }
 
-    fn has_room(&self, request: &Received<M>) -> bool {
-        self.serving.has_room() || self.serving.answers_when_busy(request.code())
+    /// Takes the requests that can be answered or wait to be answered. When an answer completes, it
+    /// makes room for the next and wakes this task.
+    fn take_held_back(&mut self, cx: &mut Context<'_>) -> Result<(), ProtocolError> {
+        while let Some((request, _)) = self.held_back.front()
+            && self.has_room(request.code)
+            && let Some((request, charge)) = self.held_back.pop_front()
+        {
+            if self.held_back.is_empty() {
+                self.held_back = VecDeque::new();
+            }
+            self.answer(request, charge, cx)?;
+        }
+        Ok(())
     }
 
-    fn settle(&self, id: u64, response: Received<M>) -> Result<(), MessageError> {
+    fn answer(
+        &mut self,
+        request: Message,
+        charge: Charge,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ProtocolError> {
+        let request = self.receiver.decode(request, charge)?;
+        self.serving.take(request, cx)
+    }
+
+    fn has_room(&self, code: u64) -> bool {
+        self.serving.has_room() || self.serving.answers_when_busy(code)
+    }
+
+    fn settle(&self, response: Received<M>) -> Result<(), MessageError> {
         let code = response.code();
+        let Role::Response(id) = response.role() else {
+            return Err(MessageError::NotAllowed {
+                code,
+                rule: "a message with the code of a response must be one",
+            });
+        };
         let (policy, rule) = match self.remote.settle(id, response) {
             Settled::Asked => return Ok(()),
             Settled::Late => (

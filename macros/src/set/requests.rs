@@ -36,10 +36,13 @@ fn roles(set: &Set) -> TokenStream {
             Role::Other => quote!(Self::#name { .. } => #krate::message::Role::Other),
         }
     });
-    let with_id = set.messages.iter().filter_map(|message| {
-        let code = &message.code;
-        (!matches!(set.role(message), Role::Other)).then(|| quote!(code == #code))
-    });
+    let are = |wanted: fn(Role) -> bool| {
+        let messages = set.messages.iter();
+        let codes = messages.filter(move |message| wanted(set.role(message)));
+        codes.map(|message| &message.code)
+    };
+    let requests = are(|role| matches!(role, Role::Request));
+    let responses = are(|role| matches!(role, Role::Response));
     quote! {
         #[automatically_derived]
         impl #krate::message::RequestMessages for #name {
@@ -49,8 +52,12 @@ fn roles(set: &Set) -> TokenStream {
                 }
             }
 
-            fn has_id(code: u64) -> bool {
-                #(#with_id)||*
+            fn is_request(code: u64) -> bool {
+                [#(#requests),*].contains(&code)
+            }
+
+            fn is_response(code: u64) -> bool {
+                [#(#responses),*].contains(&code)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The answering side.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use peermux::requests::{RequestConfig, RequestError};
 use peermux::{DisconnectReason, PeerError, ProtocolError, Received};
@@ -73,6 +73,37 @@ async fn one_more_gets_the_busy_answer() {
     assert_eq!(second.unwrap(), Value(Some("2".into())));
     assert_eq!(third.unwrap(), Value(None));
     assert_eq!(theirs.stats(&pair.ours.id()).unwrap().busy, 1);
+}
+
+/// Each answer asks the node that has asked. Its responses arrive behind requests that cannot be
+/// answered yet.
+#[tokio::test(start_paused = true)]
+async fn requests_beyond_the_limits_do_not_hold_up_responses() {
+    let asked_back = Arc::new(OnceLock::<Requests<Kv>>::new());
+    let asks = Arc::clone(&asked_back);
+    let theirs = Requests::builder()
+        .config(RequestConfig::default().with_answering(2).with_waiting(2))
+        .answer(move |peer, Get { key }| {
+            let asks = asks.get().expect("set before").clone();
+            async move {
+                let put = Put {
+                    key: key.clone(),
+                    value: key.clone(),
+                };
+                let asked = asks.request(&peer.id(), put).await;
+                asked.map_err(ProtocolError::other)?;
+                Ok(Value(Some(key)))
+            }
+        })
+        .build();
+    asked_back.get_or_init(|| theirs.clone());
+    let ours = echoes().build();
+    let pair = Pair::of(&ours, &theirs).await;
+    let keys: Vec<String> = (0..50).map(|key| key.to_string()).collect();
+    let answers = keys.iter().map(|key| ours.request(pair.id(), get(key)));
+    let answers = futures::future::try_join_all(answers).await;
+    let keys = keys.into_iter().map(|key| Value(Some(key)));
+    assert_eq!(answers.expect("all are answered"), keys.collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
