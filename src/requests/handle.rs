@@ -390,7 +390,7 @@ impl<M: RequestMessages> BeforeRequests<M> {
     ///
     /// The requests that have been waiting are sent. The returned channel receives all messages of
     /// the peer that have not been read yet.
-    #[must_use = "requests are answered only while the connection is read"]
+    #[must_use = "requests are answered until the channel is dropped"]
     pub fn ready(self) -> RequestConn<M> {
         let requests = self.requests.clone();
         requests.attach(self)
