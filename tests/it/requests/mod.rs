@@ -6,6 +6,7 @@ mod asking;
 mod gone;
 mod handshake;
 mod inside;
+mod mixed;
 mod unasked;
 
 use std::time::Duration;
