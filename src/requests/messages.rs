@@ -46,7 +46,12 @@ impl<M: RequestMessages> Messages<M> {
     }
 
     pub(super) fn begin(&self, incoming: Incoming<M>) {
-        self.0.lock().incoming = Some(incoming);
+        let mut state = self.0.lock();
+        state.incoming = Some(incoming);
+        if let Some((_, waker)) = state.task.as_ref().filter(|_| state.is_elsewhere()) {
+            // The function's task has not read yet, and must be woken when a message arrives.
+            waker.wake_by_ref();
+        }
     }
 
     /// Drops all messages and all answers in progress.
@@ -62,10 +67,10 @@ impl<M: RequestMessages> Messages<M> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
         let state = &mut *self.0.lock();
+        let elsewhere = state.is_elsewhere();
         let Some(incoming) = &mut state.incoming else {
             return Poll::Ready(Ok(None));
         };
-        let elsewhere = (state.task.as_ref()).is_some_and(|(id, _)| task::try_id() != Some(*id));
         let next = if elsewhere {
             incoming.take_unread().map_or(Poll::Pending, Poll::Ready)
         } else {
@@ -119,6 +124,11 @@ impl<M: RequestMessages> Messages<M> {
 }
 
 impl<M: RequestMessages> State<M> {
+    /// Whether the caller runs in another task than the function.
+    fn is_elsewhere(&self) -> bool {
+        (self.task.as_ref()).is_some_and(|(id, _)| task::try_id() != Some(*id))
+    }
+
     fn wake_reader(&mut self) {
         self.waits = false;
         if let Some(reader) = &self.reader {

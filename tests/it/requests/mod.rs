@@ -3,6 +3,7 @@
 mod answering;
 mod any;
 mod asking;
+mod busy;
 mod gone;
 mod handshake;
 mod inside;

@@ -1,0 +1,72 @@
+//! What a function that waits for something other than a message can rely on.
+
+use std::future::{Future, pending};
+
+use peermux::requests::RequestConn;
+use peermux::{Peer, ProtocolError, ProtocolLimits};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+const STATUS: Kv = Kv::Status { genesis: 1 };
+
+fn with_limits<Fut>(
+    requests: &Requests<Kv>,
+    limits: ProtocolLimits,
+    run: impl Fn(Peer, RequestConn<Kv>) -> Fut + Send + Sync + 'static,
+) -> Protocol
+where
+    Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
+{
+    let definition = Protocol::typed("kv", 1).limits(limits);
+    requests.protocol_with(definition, move |peer, before| run(peer, before.ready()))
+}
+
+/// Sends the numbers below `count`, and then waits.
+fn sends(requests: &Requests<Kv>, count: u64) -> Protocol {
+    with_limits(
+        requests,
+        ProtocolLimits::default(),
+        move |_, conn| async move {
+            for genesis in 0..count {
+                conn.send(&Kv::Status { genesis }).await?;
+            }
+            pending().await
+        },
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_another_task_makes_ready_receives() {
+    let (told, mut received) = mpsc::channel(1);
+    let ours = echoes().build();
+    let near = ours.protocol_with(Protocol::typed("kv", 1), move |_, mut before| {
+        let told = told.clone();
+        async move {
+            let task = tokio::spawn(async move {
+                // The function waits for this task by now.
+                before.conn().recv().await?;
+                let mut conn = before.ready();
+                while let Some(message) = conn.recv().await? {
+                    let sent = told.send(message.into_inner()).await;
+                    sent.map_err(ProtocolError::other)?;
+                }
+                Ok(())
+            });
+            task.await.map_err(ProtocolError::other)?
+        }
+    });
+    let theirs = Requests::new();
+    let far = with_limits(&theirs, ProtocolLimits::default(), |_, conn| async move {
+        conn.send(&STATUS).await?;
+        sleep(SECOND).await;
+        conn.send(&STATUS).await?;
+        pending().await
+    });
+    let pair = Pair::of_protocols(near, far).await;
+    let message = timeout(5 * SECOND, received.recv()).await;
+    assert_eq!(message.ok().flatten(), Some(STATUS));
+    let answer = theirs.request(&pair.ours.id(), get("cat")).await;
+    assert_eq!(answer.expect("is answered"), Value(Some("cat".into())));
+}
