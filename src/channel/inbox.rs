@@ -445,6 +445,13 @@ impl Charge {
         self.received_at
     }
 
+    /// Notes that the handler takes a message now that had left the queue before.
+    pub(crate) fn note_taken(&self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.lock().note_progress();
+        }
+    }
+
     /// Returns a charge with the same facts that takes up no room.
     pub(crate) fn without_room(&self) -> Self {
         Self {

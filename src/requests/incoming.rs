@@ -71,6 +71,7 @@ impl<M: RequestMessages> Incoming<M> {
             if self.unread.is_empty() {
                 self.unread = VecDeque::new();
             }
+            unread.1.note_taken();
             return Some(self.decode(Some(unread)));
         }
         let failed = self.failed.take().map(Err);

@@ -70,3 +70,20 @@ async fn a_channel_that_another_task_makes_ready_receives() {
     let answer = theirs.request(&pair.ours.id(), get("cat")).await;
     assert_eq!(answer.expect("is answered"), Value(Some("cat".into())));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_function_that_takes_and_drops_messages_is_not_stalled() {
+    let limits = ProtocolLimits::default().with_queue_messages(4);
+    let near = with_limits(&Requests::new(), limits, |_, mut conn| async move {
+        loop {
+            // Both times are below the limit of 8 s.
+            sleep(5 * SECOND).await;
+            let message = conn.recv().await?;
+            sleep(5 * SECOND).await;
+            drop(message);
+        }
+    });
+    let pair = Pair::of_protocols(near, sends(&Requests::new(), 100)).await;
+    let outcome = timeout(60 * SECOND, pair.peer.ended()).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+}
