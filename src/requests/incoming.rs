@@ -13,6 +13,9 @@ use crate::channel::{Charge, ProtocolReceiver, Received};
 use crate::message::{Message, MessageError, RequestMessages, Role};
 use crate::peer::ProtocolError;
 
+/// A message, the end of the connection, or an error.
+pub(super) type Next<M> = Result<Option<Received<M>>, ProtocolError>;
+
 pub(super) struct Incoming<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
@@ -54,19 +57,25 @@ impl<M: RequestMessages> Incoming<M> {
     }
 
     /// Returns the next message that is neither a request nor a response.
-    pub(super) fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
-        if let Some(unread) = self.take_unread() {
-            return Poll::Ready(unread);
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Next<M>> {
+        if let Some(kept) = ready!(self.poll_kept(cx)) {
+            return Poll::Ready(kept);
         }
         let other = ready!(self.poll_other(cx))?;
         Poll::Ready(self.decode(other))
     }
 
-    /// Returns what [`poll_unread`](Self::poll_unread) has kept, in order.
-    pub(super) fn take_unread(&mut self) -> Option<Result<Option<Received<M>>, ProtocolError>> {
+    /// Returns what [`poll_unread`](Self::poll_unread) has kept, in order. `None` if it has kept
+    /// nothing.
+    pub(super) fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next<M>>> {
+        if !self.unread.is_empty() {
+            // A task that takes what another task reads must not starve others either.
+            ready!(coop::poll_proceed(cx)).made_progress();
+        }
+        Poll::Ready(self.take_kept())
+    }
+
+    fn take_kept(&mut self) -> Option<Next<M>> {
         if let Some(unread) = self.unread.pop_front() {
             if self.unread.is_empty() {
                 self.unread = VecDeque::new();
@@ -95,10 +104,7 @@ impl<M: RequestMessages> Incoming<M> {
         true
     }
 
-    fn decode(
-        &self,
-        message: Option<(Message, Charge)>,
-    ) -> Result<Option<Received<M>>, ProtocolError> {
+    fn decode(&self, message: Option<(Message, Charge)>) -> Next<M> {
         let decoded = message.map(|(message, charge)| self.receiver.decode(message, charge));
         Ok(decoded.transpose()?)
     }

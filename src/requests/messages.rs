@@ -7,11 +7,9 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::task::{self, Id};
 
-use super::incoming::Incoming;
-use crate::channel::Received;
+use super::incoming::{Incoming, Next};
 use crate::message::RequestMessages;
 use crate::mutex::Mutex;
-use crate::peer::ProtocolError;
 
 /// A peer's messages, which the task that runs the peer's function reads.
 ///
@@ -62,17 +60,17 @@ impl<M: RequestMessages> Messages<M> {
     }
 
     /// Returns the function's next message.
-    pub(super) fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
+    pub(super) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Next<M>> {
         let state = &mut *self.0.lock();
         let elsewhere = state.is_elsewhere();
         let Some(incoming) = &mut state.incoming else {
             return Poll::Ready(Ok(None));
         };
         let next = if elsewhere {
-            incoming.take_unread().map_or(Poll::Pending, Poll::Ready)
+            match incoming.poll_kept(cx) {
+                Poll::Ready(Some(next)) => Poll::Ready(next),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            }
         } else {
             incoming.poll_recv(cx)
         };

@@ -1,6 +1,7 @@
 //! What a function that waits for something other than a message can rely on.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 
 use peermux::requests::RequestConn;
 use peermux::{Peer, ProtocolError, ProtocolLimits};
@@ -86,4 +87,34 @@ async fn a_slow_function_that_takes_and_drops_messages_is_not_stalled() {
     let pair = Pair::of_protocols(near, sends(&Requests::new(), 100)).await;
     let outcome = timeout(60 * SECOND, pair.peer.ended()).await;
     assert!(outcome.is_err(), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_messages_do_not_starve_other_tasks() {
+    let (told, mut received) = mpsc::channel(1);
+    let limits = ProtocolLimits::default().with_queue_messages(1000);
+    let near = with_limits(&Requests::new(), limits, move |_, mut conn| {
+        let told = told.clone();
+        async move {
+            sleep(SECOND).await;
+            let mut polls = 0;
+            {
+                let mut all = pin!(async {
+                    for _ in 0..1000 {
+                        conn.recv().await?;
+                    }
+                    Ok::<(), ProtocolError>(())
+                });
+                poll_fn(|cx| {
+                    polls += 1;
+                    all.as_mut().poll(cx)
+                })
+                .await?;
+            }
+            told.send(polls).await.map_err(ProtocolError::other)
+        }
+    });
+    let _pair = Pair::of_protocols(near, sends(&Requests::new(), 1000)).await;
+    let polls = received.recv().await.expect("receives all");
+    assert!(polls > 1, "1000 messages without a pause");
 }
