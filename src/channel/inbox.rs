@@ -45,6 +45,8 @@ struct State {
     /// How much may still be received, if the quota is bounded.
     pace: Option<Box<ReceivePace>>,
     closed: bool,
+    /// Whether the messages in the queue were dropped when the queue was closed.
+    discarded: bool,
     reader: Option<Waker>,
 }
 
@@ -231,6 +233,7 @@ impl Inbox {
     pub(crate) fn close(&self, keep: bool) {
         let mut state = self.0.lock();
         state.closed = true;
+        state.discarded |= !keep;
         let dropped = if keep {
             VecDeque::new()
         } else {
@@ -376,6 +379,11 @@ impl InboxReader {
     /// How many messages were dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.inbox.0.lock().dropped
+    }
+
+    /// Whether the queue was closed and the messages in it were dropped.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.inbox.0.lock().discarded
     }
 }
 

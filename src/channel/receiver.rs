@@ -70,6 +70,11 @@ impl<M> ProtocolReceiver<M> {
         }
     }
 
+    /// Whether no more messages are delivered, not even those that were received before.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.inbox.is_discarded()
+    }
+
     /// Like [`ProtocolConn::dropped`](super::ProtocolConn::dropped).
     #[must_use]
     pub fn dropped(&self) -> u64 {

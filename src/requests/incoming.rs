@@ -95,13 +95,20 @@ impl<M: RequestMessages> Incoming<M> {
             match self.poll_other(cx) {
                 Poll::Pending => return !self.unread.is_empty(),
                 Poll::Ready(Ok(Some(other))) => self.unread.push_back(other),
-                Poll::Ready(Ok(None)) => self.ended = true,
+                Poll::Ready(Ok(None)) => self.end(),
                 Poll::Ready(Err(error)) => self.failed = Some(error),
             }
         }
         // No response arrives any more. The function might wait for one before it receives again.
         self.remote.end();
         true
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        if self.receiver.is_discarded() {
+            self.unread = VecDeque::new();
+        }
     }
 
     fn decode(&self, message: Option<(Message, Charge)>) -> Next<M> {

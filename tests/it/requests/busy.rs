@@ -2,10 +2,11 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 
 use peermux::requests::RequestConn;
-use peermux::{Peer, ProtocolError, ProtocolLimits};
-use tokio::sync::mpsc;
+use peermux::{DisconnectReason, Peer, ProtocolError, ProtocolLimits};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -117,4 +118,29 @@ async fn unread_messages_do_not_starve_other_tasks() {
     let _pair = Pair::of_protocols(near, sends(&Requests::new(), 1000)).await;
     let polls = received.recv().await.expect("receives all");
     assert!(polls > 1, "1000 messages without a pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_unread_message_is_received_after_a_local_disconnect() {
+    let (told, mut received) = mpsc::channel(16);
+    let go = Arc::new(Notify::new());
+    let gate = Arc::clone(&go);
+    let near = with_limits(
+        &Requests::new(),
+        ProtocolLimits::default(),
+        move |_, mut conn| {
+            let (told, gate) = (told.clone(), Arc::clone(&gate));
+            async move {
+                gate.notified().await;
+                let message = conn.recv().await?.map(|message| message.into_inner());
+                told.send(message).await.map_err(ProtocolError::other)
+            }
+        },
+    );
+    let pair = Pair::of_protocols(near, sends(&Requests::new(), 3)).await;
+    sleep(SECOND).await;
+    pair.peer.disconnect(DisconnectReason::REQUESTED);
+    sleep(SECOND / 10).await;
+    go.notify_one();
+    assert_eq!(received.recv().await, Some(None));
 }
