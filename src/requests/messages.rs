@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use tokio::task::{self, Id};
+use tokio::task::{self, Id, coop};
 
 use super::incoming::{Incoming, Next};
 use crate::message::RequestMessages;
@@ -30,6 +30,10 @@ struct State<M: RequestMessages> {
     ///
     /// Then the task need not read again.
     has_read: bool,
+    /// Whether the function has received something in this turn.
+    has_received: bool,
+    /// Whether the task reads before the next turn, because the function left no budget for it.
+    reads_first: bool,
 }
 
 impl<M: RequestMessages> Messages<M> {
@@ -40,6 +44,8 @@ impl<M: RequestMessages> Messages<M> {
             reader: None,
             waits: false,
             has_read: false,
+            has_received: false,
+            reads_first: false,
         }))
     }
 
@@ -75,6 +81,7 @@ impl<M: RequestMessages> Messages<M> {
             incoming.poll_recv(cx)
         };
         state.waits = next.is_pending();
+        state.has_received |= next.is_ready() && !elsewhere;
         if state.waits {
             store(&mut state.reader, cx);
             let task = state.task.as_ref();
@@ -98,25 +105,26 @@ impl<M: RequestMessages> Messages<M> {
         .await
     }
 
-    fn begin_turn(&self, cx: &Context<'_>) {
-        let mut state = self.0.lock();
+    fn begin_turn(&self, cx: &mut Context<'_>) {
+        let state = &mut *self.0.lock();
         state.has_read = false;
+        state.has_received = false;
         match (&mut state.task, task::try_id()) {
             (Some((_, waker)), _) => waker.clone_from(cx.waker()),
             (none, id) => *none = id.map(|id| (id, cx.waker().clone())),
+        }
+        if state.reads_first {
+            state.read(cx);
         }
     }
 
     fn end_turn(&self, cx: &mut Context<'_>) {
         let state = &mut *self.0.lock();
-        if state.has_read {
-            return;
-        }
-        if let Some(incoming) = &mut state.incoming
-            && incoming.poll_unread(cx)
-            && state.waits
-        {
-            state.wake_reader();
+        // Every second turn at most, so that messages do not starve the function in turn.
+        state.reads_first =
+            !state.reads_first && !state.has_received && !coop::has_budget_remaining();
+        if !state.has_read {
+            state.read(cx);
         }
     }
 }
@@ -125,6 +133,15 @@ impl<M: RequestMessages> State<M> {
     /// Whether the caller runs in another task than the function.
     fn is_elsewhere(&self) -> bool {
         (self.task.as_ref()).is_some_and(|(id, _)| task::try_id() != Some(*id))
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) {
+        if let Some(incoming) = &mut self.incoming
+            && incoming.poll_unread(cx)
+            && self.waits
+        {
+            self.wake_reader();
+        }
     }
 
     fn wake_reader(&mut self) {

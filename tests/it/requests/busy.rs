@@ -3,6 +3,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use peermux::requests::RequestConn;
 use peermux::{DisconnectReason, Peer, ProtocolError, ProtocolLimits};
@@ -118,6 +119,34 @@ async fn unread_messages_do_not_starve_other_tasks() {
     let _pair = Pair::of_protocols(near, sends(&Requests::new(), 1000)).await;
     let polls = received.recv().await.expect("receives all");
     assert!(polls > 1, "1000 messages without a pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_always_has_something_to_do_does_not_starve_requests() {
+    const MOST: usize = 20_000;
+    let done = Arc::new(AtomicBool::new(false));
+    let turns = Arc::new(AtomicUsize::new(0));
+    let (stop, count) = (Arc::clone(&done), Arc::clone(&turns));
+    let ours = echoes().build();
+    let near = with_limits(&ours, ProtocolLimits::default(), move |_, conn| {
+        let (stop, count) = (Arc::clone(&stop), Arc::clone(&count));
+        async move {
+            // Like a function that forwards items from a channel which is never empty.
+            let (items, mut all) = mpsc::channel(1);
+            while !stop.load(Ordering::Relaxed) && count.fetch_add(1, Ordering::Relaxed) < MOST {
+                items.try_send(()).map_err(ProtocolError::other)?;
+                all.recv().await;
+            }
+            drop(conn);
+            Ok(())
+        }
+    });
+    let theirs = Requests::new();
+    let pair = Pair::of_protocols(near, kv(&theirs)).await;
+    let answer = theirs.request(&pair.ours.id(), get("cat")).await;
+    done.store(true, Ordering::Relaxed);
+    let turns = turns.load(Ordering::Relaxed);
+    assert!(answer.is_ok(), "{answer:?} after {turns} items");
 }
 
 #[tokio::test(start_paused = true)]
