@@ -19,6 +19,8 @@ pub struct StaticNode {
     /// The time until the next attempt, if the node waits for one.
     pub next_dial: Option<Duration>,
     /// Why the node is not connected: its ban, or the error of its last dial.
+    ///
+    /// `None` if it was not dialled since it was added, or since its connection or ban ended.
     pub error: Option<DialError>,
 }
 

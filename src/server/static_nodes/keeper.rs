@@ -241,7 +241,9 @@ impl Keeper {
     ///
     /// While the connection or ban lasted, this side rejected dials of the node, which made the
     /// wait longer. These dials no longer count, but the wait after the last real attempt remains.
+    /// The error of an earlier dial is forgotten, since it no longer keeps the node away.
     async fn reconsider(&self, id: NodeId) {
+        self.failures().remove(&id);
         if let Some((_, request)) = self.nodes.get(&id) {
             // This call fails if the request has ended in the meantime, which does no harm.
             self.shared.connections.reconsider(*request).await.ok();

@@ -69,6 +69,7 @@ async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     const BAN: Duration = Duration::from_secs(100);
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
     server.ban(&remote.id(), BAN, "for a test");
     let start = Instant::now();
     let node = at(&remote, "20.1.1.1:30303");
@@ -80,6 +81,16 @@ async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     assert!(error.contains("banned"), "{error}");
     reach(next_dial(&mut script).await, &remote);
     assert!(start.elapsed() >= BAN);
+    // The ban is no cause once it has ended.
+    server.ban(&remote.id(), BAN, "again");
+    assert!(server.unban(&remote.id()));
+    added(&mut feed).await;
+    assert!(server.kick(&remote.id()));
+    dropped(&mut feed).await;
+    let [listed] = &server.static_nodes().await.unwrap()[..] else {
+        panic!("there is one");
+    };
+    assert!(listed.error.is_none(), "{listed:?}");
 }
 
 #[tokio::test(start_paused = true)]

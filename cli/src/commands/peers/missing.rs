@@ -43,7 +43,7 @@ impl fmt::Display for Line<'_> {
         write!(f, "not connected: {id} {}", addr.unwrap_or_default())?;
         match &node.error {
             Some(error) => write!(f, ": {}", printable(&error.text))?,
-            None => write!(f, ": not dialled yet")?,
+            None => write!(f, ": waits to be dialled")?,
         }
         if node.failures > 1 {
             write!(f, ", {} times in a row", node.failures)?;

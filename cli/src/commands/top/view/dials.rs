@@ -65,7 +65,7 @@ pub(super) fn next_try(node: &StaticNode) -> (String, String) {
     };
     let why = match &node.error {
         Some(error) => error.text.clone(),
-        None => "not dialled yet".to_owned(),
+        None => "waits to be dialled".to_owned(),
     };
     (next, why)
 }
