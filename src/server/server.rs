@@ -351,6 +351,14 @@ impl Server {
         }
     }
 
+    /// Returns the recording of a node's last ended connection, even if the node is connected again.
+    ///
+    /// Returns `None` if it is not among [those kept](Self::recordings).
+    #[must_use]
+    pub fn ended_recording(&self, id: &NodeId) -> Option<Recording> {
+        self.shared.recordings.of(id)
+    }
+
     /// Returns the recordings of the peers that disconnected last, oldest first.
     ///
     /// There is at most one recording per node, and there are at most 64 in total. If there are

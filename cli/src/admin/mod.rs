@@ -11,7 +11,7 @@
 //! | `{"command":"node-info"}` | `{"ok":{…}}`, a [`NodeInfo`](peermux::peer::NodeInfo) |
 //! | `{"command":"static-nodes"}` | `{"ok":[…]}`, a [`StaticNode`](peermux::server::StaticNode) for each, by node id |
 //! | `{"command":"bans"}` | `{"ok":[…]}`, a [`BanInfo`](peermux::server::BanInfo) for each ban that holds |
-//! | `{"command":"recording","node":"…"}` | `{"ok":{…}}`, the [`Recording`](peermux::recorder::Recording) of a peer, or of the node's last connection |
+//! | `{"command":"recording","node":"…"}` | `{"ok":{…}}`, the [`Recording`](peermux::recorder::Recording) of a peer, or of the node's last connection; with `"ended":true` of the last one that has ended |
 //! | `{"command":"recordings"}` | `{"ok":[…]}`, the peers that ended last, the oldest first: recordings that have the number of entries in place of the entries |
 //! | `{"command":"config"}` | `{"ok":{…}}`, the [`ServerConfig`](peermux::ServerConfig) in force, and in `metrics` the address of the metrics, or `null` |
 //! | `{"command":"discovery"}` | `{"ok":{"v4":{"nodes":52,"live":49},"v5":null}}`: the number of nodes in each discovery table, and of those that answered the last time |

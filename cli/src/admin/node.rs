@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use peermux::Server;
+use peermux::recorder::Recording;
 use peermux::server::BanInfo;
+use peermux::{NodeId, Server};
 use peermux_cli::config::Config;
 use peermux_cli::log_filter::{BadFilter, LogFilter};
 use peermux_cli::request::{Change, Changed, DiscoveryInfo, Named, Query, TableInfo, Target};
@@ -42,15 +43,9 @@ impl Node {
                 let nodes = self.server.static_nodes().await;
                 serde_json::to_value(nodes.map_err(|error| error.to_string())?)
             }
-            Query::Recording { node } => match self.server.recording(&node.0) {
-                Some(recording) => serde_json::to_value(recording),
-                None => {
-                    return Err(format!(
-                        "{} is neither connected nor among the peers that ended last",
-                        node.0
-                    ));
-                }
-            },
+            Query::Recording { node, ended } => {
+                serde_json::to_value(self.recording(&node.0, ended)?)
+            }
             Query::Config {} => {
                 let server = self.server.config();
                 let log_level = logs::current_filter();
@@ -89,6 +84,17 @@ impl Node {
         #[cfg(not(feature = "discv5"))]
         let v5 = None;
         Ok(DiscoveryInfo { v4, v5 })
+    }
+
+    /// Returns the recording of a node's connection, or of its last `ended` connection.
+    fn recording(&self, id: &NodeId, ended: bool) -> Result<Recording, String> {
+        if ended {
+            let recording = self.server.ended_recording(id);
+            return recording.ok_or_else(|| format!("{id} is not among the peers that ended last"));
+        }
+        let recording = self.server.recording(id);
+        recording
+            .ok_or_else(|| format!("{id} is neither connected nor among the peers that ended last"))
     }
 
     /// Makes a change.

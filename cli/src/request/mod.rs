@@ -48,6 +48,8 @@ pub enum Query {
     StaticNodes {},
     Recording {
         node: Whom,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ended: bool,
     },
     Recordings {},
     Config {},
@@ -313,8 +315,12 @@ mod tests {
                 r#"{"command":"static-nodes"}"#.to_owned(),
             ),
             (
-                Query::Recording { node },
+                Query::Recording { node, ended: false },
                 format!(r#"{{"command":"recording","node":"{id}"}}"#),
+            ),
+            (
+                Query::Recording { node, ended: true },
+                format!(r#"{{"command":"recording","node":"{id}","ended":true}}"#),
             ),
             (
                 Query::Recordings {},
@@ -378,7 +384,8 @@ mod tests {
         let stop = (Request::Stop, r#"{"command":"stop"}"#.to_owned());
         assert_eq!(
             (queries.len(), changes.len()),
-            (QUERIES.len(), CHANGES.len())
+            // A recording can be asked for in two ways.
+            (QUERIES.len() + 1, CHANGES.len())
         );
         let queries = queries.map(|(query, line)| (Request::from(query), line));
         let changes = changes.map(|(change, line)| (Request::from(change), line));

@@ -44,6 +44,28 @@ fn a_peer_that_left_is_explained() {
 }
 
 #[test]
+fn the_connection_that_ended_is_explained_after_the_next_has_begun() {
+    let mut node = Node::start();
+    let (_other, enode) = Peermux::listen(&[]);
+    node.run("peers", &["add", &enode]).succeeded();
+    let id = node.process.event("peer_add")["node_id"].to_string();
+    let id = id.trim_matches('"');
+    let (error, _) = node.run("why", &[id, "--ended"]).failed();
+    assert!(error.contains("not among the peers that ended"), "{error}");
+    node.run("peers", &["kick", id]).succeeded();
+    node.process.event("peer_drop");
+    node.process.event("peer_add");
+    let again = "the peer is connected again; --ended shows the connection that ended";
+    let shown = node.run("why", &[id]).succeeded();
+    assert_eq!(shown[0], again);
+    assert!(!shown.join(" ").contains("kicked"), "{shown:?}");
+    let ended = node.run("why", &[id, "--ended"]).succeeded();
+    assert!(ended.join(" ").contains("kicked"), "{ended:?}");
+    let ended = node.run("why", &[id, "--ended", "--json"]).report();
+    assert!(ended["end"].is_object(), "{ended}");
+}
+
+#[test]
 fn a_peer_is_named_by_the_first_digits_of_its_id() {
     let mut node = Node::start();
     let (mut other, enode) = Peermux::listen(&[]);

@@ -10,7 +10,7 @@ use peermux::recorder::Recording;
 use peermux_cli::request::{Query, Whom};
 use serde::Serialize;
 
-use crate::admin::{Chosen, Client, Which};
+use crate::admin::{Chosen, Client, EndedPeer, Which};
 use crate::duration;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
@@ -21,6 +21,7 @@ Examples:
   peermux why --data-dir node           the peers that ended last, and why
   peermux why --data-dir node 0f2b      the last messages of one of them, or of a connected peer
   peermux why --data-dir node 0f2b --last 10s
+  peermux why --data-dir node 0f2b --ended     the connection before, of a peer that is connected again
 
 A node keeps the last 1,000 entries of each peer, and of the last 64 peers that ended: messages with
 protocol, code and size, Pings, pauses of reading with their causes, dropped messages, and Disconnects. It
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// The last part of the connection to show [default: 40 entries, or all with --json]
     #[arg(long, value_name = "TIME", value_parser = duration::read, requires = "node")]
     last: Option<Duration>,
+    /// The last connection that ended, although the peer is connected again
+    #[arg(long, requires = "node")]
+    ended: bool,
     /// All entries
     #[arg(long, conflicts_with = "last", requires = "node")]
     all: bool,
@@ -89,7 +93,15 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         return list::show(&mut node, out).await;
     };
     let id = chosen.resolve(&mut node).await?;
-    let recording: Recording = node.ask(Query::Recording { node: Whom(id) }).await?;
+    let (whom, ended) = (Whom(id), args.ended);
+    let query = Query::Recording { node: whom, ended };
+    let recording: Recording = node.ask(query).await?;
+    if recording.end().is_none() && !out.is_json() {
+        let ended: Vec<EndedPeer> = node.ask(Query::Recordings {}).await?;
+        if ended.iter().any(|peer| peer.node_id == id) {
+            out.remark("the peer is connected again; --ended shows the connection that ended");
+        }
+    }
     out.tell(&Report {
         findings: findings::of(&recording),
         shown: if args.last.is_some() || args.all {
