@@ -17,9 +17,10 @@ use crate::peer::ProtocolError;
 ///
 /// [`recv`](Self::recv) returns the protocol's other messages. Requests are answered and responses
 /// reach their callers as long as the protocol's function runs, even while it waits for something
-/// else. So a request may be answered before an earlier message of another kind is received. When
-/// the channel is dropped, all open requests to the peer fail, and the peer's requests are no
-/// longer answered.
+/// else. So a request may be answered before an earlier message of another kind is received. They
+/// wait while the protocol's queue is full of messages that the function has not received. An error
+/// at such a time ends the function, and disconnects the peer. When the channel is dropped, all open
+/// requests to the peer fail, and the peer's requests are no longer answered.
 pub struct RequestConn<M: RequestMessages> {
     messages: Arc<Messages<M>>,
     remote: Arc<Remote<M>>,

@@ -99,13 +99,18 @@ impl<M: RequestMessages> Incoming<M> {
                 Poll::Ready(Err(error)) => self.failed = Some(error),
             }
         }
-        // No response arrives any more. The function might wait for one before it receives again.
-        self.remote.end();
         true
+    }
+
+    /// Returns the error that [`poll_unread`](Self::poll_unread) has kept.
+    pub(super) fn take_failed(&mut self) -> Option<ProtocolError> {
+        self.failed.take()
     }
 
     fn end(&mut self) {
         self.ended = true;
+        // No response arrives any more. The function might wait for one before it receives again.
+        self.remote.end();
         if self.receiver.is_discarded() {
             self.unread = VecDeque::new();
         }

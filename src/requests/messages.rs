@@ -10,6 +10,7 @@ use tokio::task::{self, Id, coop};
 use super::incoming::{Incoming, Next};
 use crate::message::RequestMessages;
 use crate::mutex::Mutex;
+use crate::peer::ProtocolError;
 
 /// A peer's messages, which the task that runs the peer's function reads.
 ///
@@ -32,7 +33,7 @@ struct State<M: RequestMessages> {
     has_read: bool,
     /// Whether the function has received something in this turn.
     has_received: bool,
-    /// Whether the task reads before the next turn, because the function left no budget for it.
+    /// Whether the task reads before the next turn, since the function left no budget.
     reads_first: bool,
 }
 
@@ -91,16 +92,20 @@ impl<M: RequestMessages> Messages<M> {
     }
 
     /// Runs the function, and reads while it waits for something other than a message.
-    pub(super) async fn run<T>(self: Arc<Self>, function: impl Future<Output = T>) -> T {
+    ///
+    /// An error at such a time ends the function, which might never receive it.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        function: impl Future<Output = Result<(), ProtocolError>>,
+    ) -> Result<(), ProtocolError> {
         let _ended = Ended(&self);
         let mut function = pin!(function);
         poll_fn(|cx| {
             self.begin_turn(cx);
-            let result = function.as_mut().poll(cx);
-            if result.is_pending() {
-                self.end_turn(cx);
+            match function.as_mut().poll(cx) {
+                Poll::Pending => self.end_turn(cx),
+                ended => ended,
             }
-            result
         })
         .await
     }
@@ -118,14 +123,22 @@ impl<M: RequestMessages> Messages<M> {
         }
     }
 
-    fn end_turn(&self, cx: &mut Context<'_>) {
+    fn end_turn(&self, cx: &mut Context<'_>) -> Poll<Result<(), ProtocolError>> {
         let state = &mut *self.0.lock();
         // Every second turn at most, so that messages do not starve the function in turn.
         state.reads_first =
             !state.reads_first && !state.has_received && !coop::has_budget_remaining();
+        // A function that waits for a message gets an error as the next.
+        let waits = state.waits;
         if !state.has_read {
             state.read(cx);
         }
+        if waits {
+            return Poll::Pending;
+        }
+        let incoming = state.incoming.as_mut();
+        let failed = incoming.and_then(Incoming::take_failed);
+        failed.map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
     }
 }
 

@@ -130,42 +130,40 @@ async fn unread_messages_fill_the_queue_so_that_a_stuck_function_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_while_a_function_is_busy_fails_its_request_and_reaches_it() {
-    let (told, mut received) = mpsc::channel(1);
-    let ours = Requests::new();
-    let asking = ours.clone();
-    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
-        let (told, asking) = (told.clone(), asking.clone());
-        async move {
-            let mut conn = before.ready();
-            let failed = asking.request(&peer.id(), get("cat")).await.unwrap_err();
-            let error = conn.recv().await.expect_err("a breach");
-            let both = (failed, error.to_string());
-            told.send(both).await.map_err(ProtocolError::other)?;
-            Err(error)
-        }
-    });
+async fn an_error_ends_a_function_that_waits_for_something_else() {
     // The remote sends a request that this node does not answer.
-    let far = function(&silent(), |mut conn| async move {
-        conn.send(&Kv::Put(
-            7,
-            Put {
-                key: "a".into(),
-                value: "b".into(),
-            },
-        ))
-        .await?;
-        conn.recv().await.map(|_| ())
+    let breach = |requests: &Requests<Kv>| {
+        function(requests, |mut conn| async move {
+            conn.send(&Kv::Get(7, get("cat"))).await?;
+            conn.recv().await.map(|_| ())
+        })
+    };
+    let ours = Requests::new();
+    let near = function(&ours, |conn| async move {
+        let _conn = conn;
+        pending().await
     });
-    let pair = Pair::of_protocols(near, far).await;
-    let (failed, error) = received.recv().await.expect("both");
-    assert!(matches!(failed, RequestError::Gone { .. }), "{failed}");
-    assert!(error.contains("does not answer such requests"), "{error}");
+    let pair = Pair::of_protocols(near, breach(&Requests::new())).await;
     let outcome = pair.peer.ended().await.unwrap();
     assert!(
         matches!(outcome.error, PeerError::Protocol { .. }),
         "{outcome:?}"
     );
+    // A function that receives in another task gets the error there.
+    let (told, mut received) = mpsc::channel(1);
+    let near = function(&Requests::new(), move |mut conn| {
+        let told = told.clone();
+        async move {
+            tokio::spawn(async move {
+                let error = conn.recv().await.expect_err("a breach");
+                told.send(error.to_string()).await
+            });
+            pending().await
+        }
+    });
+    let _pair = Pair::of_protocols(near, breach(&Requests::new())).await;
+    let error = received.recv().await.expect("an error");
+    assert!(error.contains("does not answer such requests"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
