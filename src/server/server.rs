@@ -351,9 +351,9 @@ impl Server {
         }
     }
 
-    /// Returns the recording of a node's last ended connection, even if the node is connected again.
+    /// Returns the recording of a node's last connection that has ended.
     ///
-    /// Returns `None` if it is not among [those kept](Self::recordings).
+    /// The node may be connected again. Returns `None` if the recording is not among [those kept](Self::recordings).
     #[must_use]
     pub fn ended_recording(&self, id: &NodeId) -> Option<Recording> {
         self.shared.recordings.of(id)
