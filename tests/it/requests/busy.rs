@@ -5,28 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use peermux::requests::{RequestConfig, RequestConn, RequestError};
+use peermux::requests::{RequestConfig, RequestError};
 use peermux::{
-    DisconnectReason, Peer, PeerError, ProtocolConn, ProtocolError, ProtocolLimits, Quota, WhenFull,
+    DisconnectReason, PeerError, ProtocolConn, ProtocolError, ProtocolLimits, Quota, WhenFull,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-
-const STATUS: Kv = Kv::Status { genesis: 1 };
-
-fn with_limits<Fut>(
-    requests: &Requests<Kv>,
-    limits: ProtocolLimits,
-    run: impl Fn(Peer, RequestConn<Kv>) -> Fut + Send + Sync + 'static,
-) -> Protocol
-where
-    Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
-{
-    let definition = Protocol::typed("kv", 1).limits(limits);
-    requests.protocol_with(definition, move |peer, before| run(peer, before.ready()))
-}
 
 /// Sends the numbers below `count`, and then waits.
 fn sends(requests: &Requests<Kv>, count: u64) -> Protocol {

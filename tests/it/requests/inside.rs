@@ -12,26 +12,27 @@ use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::*;
 
-const STATUS: Kv = Kv::Status { genesis: 1 };
-
 /// Returns a protocol whose function receives a Status, and then sends a request to the same peer.
 /// Also returns the results.
 fn asks_inside(requests: &Requests<Kv>) -> (Protocol, mpsc::Receiver<Result<Value, RequestError>>) {
     let (results, received) = mpsc::channel(16);
     let asking = requests.clone();
-    let protocol = requests.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
-        let (results, asking) = (results.clone(), asking.clone());
-        async move {
-            let mut conn = before.ready();
-            conn.send(&STATUS).await?;
-            while let Some(message) = conn.recv().await? {
-                assert_eq!(*message, STATUS);
-                let result = asking.request(&peer.id(), get("cat")).await;
-                results.send(result).await.map_err(ProtocolError::other)?;
+    let protocol = with_limits(
+        requests,
+        ProtocolLimits::default(),
+        move |peer, mut conn| {
+            let (results, asking) = (results.clone(), asking.clone());
+            async move {
+                conn.send(&STATUS).await?;
+                while let Some(message) = conn.recv().await? {
+                    assert_eq!(*message, STATUS);
+                    let result = asking.request(&peer.id(), get("cat")).await;
+                    results.send(result).await.map_err(ProtocolError::other)?;
+                }
+                Ok(())
             }
-            Ok(())
-        }
-    });
+        },
+    );
     (protocol, received)
 }
 
@@ -44,8 +45,7 @@ where
     Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
 {
     let limits = ProtocolLimits::default().with_queue_messages(4);
-    let definition = Protocol::typed("kv", 1).limits(limits);
-    requests.protocol_with(definition, move |_, before| run(before.ready()))
+    with_limits(requests, limits, move |_, conn| run(conn))
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,10 +171,9 @@ async fn a_channel_in_another_task_leaves_requests_to_the_function() {
     let ours = echoes().build();
     let (results, mut received) = mpsc::channel(1);
     let asking = ours.clone();
-    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+    let near = with_limits(&ours, ProtocolLimits::default(), move |peer, mut conn| {
         let (results, asking) = (results.clone(), asking.clone());
         async move {
-            let mut conn = before.ready();
             let task = tokio::spawn(async move {
                 while let Some(message) = conn.recv().await? {
                     assert_eq!(*message, STATUS);
@@ -209,10 +208,9 @@ async fn a_stream_that_is_polled_no_more_does_not_hold_up_responses() {
     let ours = echoes().build();
     let (results, mut received) = mpsc::channel(1);
     let asking = ours.clone();
-    let near = ours.protocol_with(Protocol::typed("kv", 1), move |peer, before| {
+    let near = with_limits(&ours, ProtocolLimits::default(), move |peer, mut conn| {
         let (results, asking) = (results.clone(), asking.clone());
         async move {
-            let mut conn = before.ready();
             tokio::select! {
                 // The stream is polled first, so that it waits when the time is over.
                 biased;

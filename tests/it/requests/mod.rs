@@ -10,10 +10,11 @@ mod inside;
 mod mixed;
 mod unasked;
 
+use std::future::Future;
 use std::time::Duration;
 
-use peermux::requests::{Requests, RequestsBuilder};
-use peermux::{NodeId, Peer, Protocol, SecretKey, Server, messages};
+use peermux::requests::{RequestConn, Requests, RequestsBuilder};
+use peermux::{NodeId, Peer, Protocol, ProtocolError, ProtocolLimits, SecretKey, Server, messages};
 use tokio::io::duplex;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,6 +50,22 @@ fn silent() -> Requests<Kv> {
 
 fn kv(requests: &Requests<Kv>) -> Protocol {
     requests.protocol(Protocol::typed("kv", 1))
+}
+
+/// A message that is neither a request nor a response.
+const STATUS: Kv = Kv::Status { genesis: 1 };
+
+/// Defines a protocol whose function gets its channel at once.
+fn with_limits<Fut>(
+    requests: &Requests<Kv>,
+    limits: ProtocolLimits,
+    run: impl Fn(Peer, RequestConn<Kv>) -> Fut + Send + Sync + 'static,
+) -> Protocol
+where
+    Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
+{
+    let definition = Protocol::typed("kv", 1).limits(limits);
+    requests.protocol_with(definition, move |peer, before| run(peer, before.ready()))
 }
 
 async fn server(protocol: Protocol) -> Server {
