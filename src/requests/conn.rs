@@ -1,5 +1,5 @@
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -59,11 +59,8 @@ impl<M: RequestMessages> RequestConn<M> {
     ///
     /// # Errors
     /// Same as [`ProtocolConn::send`](crate::ProtocolConn::send).
-    pub fn send<'a>(
-        &'a self,
-        message: &'a M,
-    ) -> impl Future<Output = Result<(), SendError>> + Send + 'a {
-        self.remote.sender.send(message)
+    pub async fn send(&self, message: &M) -> Result<(), SendError> {
+        self.remote.sender.send(message).await
     }
 
     /// Returns a sender that other tasks can use.

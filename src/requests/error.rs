@@ -19,7 +19,9 @@ pub enum RequestError {
         /// The request's name.
         request: &'static str,
     },
-    /// No peer has answered, although as many were asked as [allowed](super::AnyPeer::tries).
+    /// No peer gave an accepted response.
+    ///
+    /// As many were asked as [allowed](super::AnyPeer::tries), or all there are.
     #[error("{}", nobody(request, *tried, last.as_deref()))]
     Nobody {
         /// The request's name.
